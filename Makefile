@@ -1,0 +1,48 @@
+# Needs only Python 3.11 or newer, git and make. `make run PYTHON=/path/to/python` names another Python.
+.PHONY: run test lint shell clean lock runtime development chromium
+
+PYTHON_OF_PROJECT := .venv/bin/python
+STACK_DATA_DIR ?= var/stack
+COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+# For tools that load the settings and need no server.
+NOWHERE := ENVIRONMENT=test DATABASE_URL=postgres://nobody@127.0.0.1:9/none \
+	REDIS_URL=redis://127.0.0.1:9/0 BROKER_URL=redis://127.0.0.1:9/0
+
+run: runtime
+	@exec $(PYTHON_OF_PROJECT) -m orderproject.stack
+
+test: development chromium
+	$(PYTHON_OF_PROJECT) -m pytest -n auto --maxprocesses 4 --dist loadgroup
+
+lint: development
+	$(PYTHON_OF_PROJECT) -m ruff check .
+	$(PYTHON_OF_PROJECT) -m ruff format --check .
+	$(NOWHERE) $(PYTHON_OF_PROJECT) -m mypy .
+	$(NOWHERE) .venv/bin/lint-imports
+	@# Without a database, or Django would wait for it to compare histories.
+	$(NOWHERE) DATABASE_URL= PYTHONWARNINGS=ignore $(PYTHON_OF_PROJECT) manage.py makemigrations --check --dry-run
+	$(NOWHERE) $(PYTHON_OF_PROJECT) manage.py check
+
+# Django's shell on the running stack.
+shell: runtime
+	@test -f "$(STACK_DATA_DIR)/environment" || { echo "No stack runs on $(STACK_DATA_DIR): start one with make run."; exit 1; }
+	@. "$(abspath $(STACK_DATA_DIR))/environment" && exec $(PYTHON_OF_PROJECT) manage.py shell
+
+# The data of the stack stay.
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles var/static
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH (pip install uv)."; exit 1; }
+	uv $(COMPILE) requirements.in -o requirements.txt
+	uv $(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+runtime:
+	@.ci/setup requirements.txt
+
+development:
+	@.ci/setup requirements.txt requirements-dev.txt
+
+chromium:
+	@.ci/chromium

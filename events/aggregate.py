@@ -1,0 +1,155 @@
+"""Models that record what happened to them: the row, its events and their deliveries are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, NoReturn, TypeVar
+
+from django.db import connection, models, transaction
+from django.utils.functional import cached_property
+
+from events import log
+from events.errors import Conflict, UnrecordedWrite
+from events.event import Event
+
+A = TypeVar("A", bound="Aggregate")
+
+
+class AggregateQuerySet(models.QuerySet[A]):
+    """Refuses the bulk writes that would change aggregates behind the log's back."""
+
+    _recorded_elsewhere = False
+
+    def unrecorded(self) -> AggregateQuerySet[A]:
+        """This query set may write in bulk: whoever says so answers for the missing events."""
+        clone: AggregateQuerySet[A] = self.all()
+        clone._recorded_elsewhere = True
+        return clone
+
+    def _guard(self, method: str) -> None:
+        if not self._recorded_elsewhere:
+            raise UnrecordedWrite(
+                f"{self.model.__name__}.objects.{method}() would record no event: use events.save_all(), "
+                f"or .unrecorded().{method}() where none is due"
+            )
+
+    def update(self, **values: Any) -> int:
+        self._guard("update")
+        return super().update(**values)
+
+    def bulk_create(self, *args: Any, **options: Any) -> list[A]:
+        self._guard("bulk_create")
+        return super().bulk_create(*args, **options)
+
+    def bulk_update(self, *args: Any, **options: Any) -> int:
+        self._guard("bulk_update")
+        return super().bulk_update(*args, **options)
+
+    def delete(self) -> NoReturn:
+        raise UnrecordedWrite(f"{self.model.__name__} is never deleted: the log still speaks of it")
+
+
+class Aggregate(models.Model):
+    """A row whose every change is an event. Transitions `record()`; `save()` writes all of it, or nothing."""
+
+    version = models.PositiveIntegerField(default=0, editable=False, help_text="The version of its stream")
+
+    objects = AggregateQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """One transaction: the row, its events, their deliveries. Raises Conflict if the row is newer than this."""
+        save_all([self], update_fields)
+
+    def delete(self, *args: Any, **options: Any) -> NoReturn:
+        raise UnrecordedWrite(f"{type(self).__name__} is never deleted: the log still speaks of it")
+
+    @cached_property
+    def _pending(self) -> list[Event]:
+        return []
+
+    def record(self, event: Event) -> None:
+        """Something happened; it becomes true for everyone with `save()`."""
+        self._pending.append(event)
+
+    @property
+    def recorded(self) -> tuple[Event, ...]:
+        """What has happened since the last `save()`."""
+        return tuple(self._pending)
+
+
+def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | None = None) -> list[log.Recorded]:
+    """Saves many aggregates in one transaction with a constant number of statements.
+
+    Raises Conflict when one of them has been changed since it was read; nothing is written then.
+    """
+    fields = None if update_fields is None else tuple(update_fields)
+    numbered: list[tuple[Event, int]] = []
+    expected: dict[int, int] = {}
+    for aggregate in aggregates:
+        expected[id(aggregate)] = aggregate.version
+        for event in aggregate._pending:
+            aggregate.version += 1
+            numbered.append((event, aggregate.version))
+    try:
+        with transaction.atomic():
+            for model in {type(aggregate): None for aggregate in aggregates}:
+                _write(model, [one for one in aggregates if type(one) is model], expected, fields)
+            recorded = log.append(numbered)
+    except BaseException:
+        for aggregate in aggregates:
+            aggregate.version = expected[id(aggregate)]
+        raise
+    for aggregate in aggregates:
+        aggregate._pending.clear()
+        aggregate._state.adding = False
+        aggregate._state.db = "default"
+    return recorded
+
+
+def _write(
+    model: type[Aggregate],
+    aggregates: list[Aggregate],
+    expected: dict[int, int],
+    fields: tuple[str, ...] | None,
+) -> None:
+    new = [one for one in aggregates if one._state.adding]
+    old = [one for one in aggregates if not one._state.adding]
+    if new:
+        AggregateQuerySet(model).unrecorded().bulk_create(new)
+    if not old:
+        return
+    statement, columns = _update_statement(model, fields)
+    values = [[column.get_db_prep_save(column.pre_save(one, False), connection) for one in old] for column in columns]
+    keys = [one.pk for one in old]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [keys, [expected[id(one)] for one in old], *values])
+        if cursor.rowcount != len(old):
+            raise Conflict(f"{len(old) - cursor.rowcount} {model._meta.verbose_name} changed since read: read again")
+
+
+@cache
+def _update_statement(
+    model: type[Aggregate], fields: tuple[str, ...] | None
+) -> tuple[str, list[models.Field[Any, Any]]]:
+    """One UPDATE for any number of rows: looked up by primary key, fenced by the version that was read."""
+    meta = model._meta
+    key: Any = meta.pk
+    wanted = None if fields is None else {*fields, "version", "updated_at"}
+    columns: list[models.Field[Any, Any]] = [
+        field
+        for field in meta.concrete_fields
+        if not field.primary_key and (wanted is None or field.name in wanted or field.attname in wanted)
+    ]
+    arrays = ", ".join(f"%s::{column.db_type(connection)}[]" for column in columns)
+    names = ", ".join(f"v_{column.column}" for column in columns)
+    assignments = ", ".join(f"{column.column} = v_{column.column}" for column in columns)
+    return (
+        f"UPDATE {meta.db_table} SET {assignments} "  # noqa: S608  names of columns, no input
+        f"FROM unnest(%s::{key.db_type(connection)}[], %s::int[], {arrays}) AS new (new_key, expected, {names}) "
+        f"WHERE {meta.db_table}.{key.column} = new_key AND {meta.db_table}.version = expected",
+        columns,
+    )

@@ -1,0 +1,46 @@
+"""The two things that the kernel asks of the broker: send, and how much is waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import redis
+import structlog
+from celery import Celery
+from kombu.exceptions import OperationalError as BrokerError
+
+from events.queues import Queue
+
+log = structlog.get_logger(__name__)
+
+AWAY = (BrokerError, redis.RedisError, OSError)
+"""What a publish raises when the broker is away. Its outcome is then unknown: rows will ask again."""
+
+
+def send(app: Celery, task: str, args: Sequence[Any]) -> bool:
+    """Sends one task message without a result; False if the broker is away, which loses time and nothing else."""
+    try:
+        app.send_task(task, args=args, ignore_result=True)
+    except AWAY as error:
+        log.warning("not sent; the rows will ask again", task=task, error=str(error))
+        return False
+    return True
+
+
+def depths(app: Celery, queues: Iterable[Queue]) -> dict[Queue, int]:
+    """Messages waiting in each queue. A passive declaration: it means the same on Redis and on RabbitMQ.
+
+    Raises what the broker's client raises when the broker is away.
+    """
+    pool: Any = app.pool
+    with pool.acquire(block=True) as connection:
+        channel = connection.default_channel
+        return {queue: _depth(channel, queue) for queue in queues}
+
+
+def _depth(channel: Any, queue: Queue) -> int:
+    try:
+        return int(channel.queue_declare(queue=str(queue), passive=True).message_count)
+    except channel.connection.client.channel_errors:
+        return 0  # no worker has declared it yet

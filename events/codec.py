@@ -1,0 +1,30 @@
+"""Events to JSON and back. What is stored and what is sent is the same text."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from events.event import Event
+from events.registry import event_class
+
+encode_json = msgspec.json.Encoder().encode
+
+
+def encode(event: Event) -> str:
+    """The event's `data`: camelCase JSON, money as decimal strings, times in UTC."""
+    return encode_json(event).decode()
+
+
+@cache
+def _decoder(cls: type[Event]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cls)
+
+
+def decode(type: str, version: str, data: str | bytes) -> Event:
+    """The typed event of a stored one.
+
+    Raises UnknownEvent for a type that no code declares and msgspec.ValidationError for data that do not fit it.
+    """
+    event: Event = _decoder(event_class(type, version)).decode(data)
+    return event

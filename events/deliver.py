@@ -1,0 +1,182 @@
+"""What a worker does with a batch of deliveries: the effect and "done" are one transaction, or one lease."""
+
+from __future__ import annotations
+
+import socket
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby, zip_longest
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import structlog
+from celery import current_task
+from django.db import transaction
+
+from events import sql
+from events.codec import decode
+from events.context import Context, caused_by
+from events.errors import Refused
+from events.event import Event
+from events.isolation import apart
+from events.models import Delivery
+
+if TYPE_CHECKING:
+    from events.subscribers import Subscriber
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A delivery that is ours for now, with its event."""
+
+    id: int
+    attempts: int
+    event_id: UUID
+    event: Event
+    context: Context
+
+    def key(self, subscriber: Subscriber) -> str:
+        """The idempotency key of this event's effect through this subscriber, however often it is tried."""
+        return f"{subscriber.name}:{self.event_id}"
+
+
+@dataclass
+class _Failures:
+    """Collected over a batch and written as one statement."""
+
+    subscriber: Subscriber
+    started: float = field(default_factory=time.monotonic)
+    rows: list[tuple[int, float, bool, str, str, str, int]] = field(default_factory=list)
+    attempts: dict[int, int] = field(default_factory=dict)
+
+    def add(self, delivery_id: int, error: Exception) -> None:
+        attempt = self._failed_before(delivery_id) + 1
+        retry = self.subscriber.retry
+        dead = isinstance(error, Refused) or retry.exhausted(attempt)
+        milliseconds = int((time.monotonic() - self.started) * 1000)
+        text = "".join(traceback.format_exception(error))
+        name = f"{type(error).__module__}.{type(error).__qualname__}"
+        self.rows.append((delivery_id, retry.delay(attempt), dead, name, str(error), text, milliseconds))
+        log.warning("delivery failed", subscriber=self.subscriber.name, delivery=delivery_id, error=name, dead=dead)
+
+    def _failed_before(self, delivery_id: int) -> int:
+        """Known from taking the delivery; asked for where taking it was what failed (an undecodable event)."""
+        if delivery_id not in self.attempts:
+            rows = Delivery.objects.filter(id=delivery_id).values_list("attempts", flat=True)
+            self.attempts[delivery_id] = rows.first() or 0
+        return self.attempts[delivery_id]
+
+    def write(self, lease: UUID | None) -> None:
+        if not self.rows:
+            return
+        columns: list[list[object]] = [list(column) for column in zip(*self.rows, strict=True)]
+        ids, delays, dead, types, errors, tracebacks, durations = columns
+        parameters = {"ids": ids, "delays": delays, "dead": dead, "types": types, "durations": durations}
+        # PostgreSQL's text holds no NUL; an error message may.
+        parameters["errors"] = [str(text).replace("\0", "") for text in errors]
+        parameters["tracebacks"] = [str(text).replace("\0", "") for text in tracebacks]
+        sql.run(sql.FAIL, {**parameters, "lease": lease, "worker": worker_name()})
+
+
+def worker_name() -> str:
+    """The Celery node that runs this, or the host's name outside of a task."""
+    request = getattr(current_task, "request", None)
+    return str(getattr(request, "hostname", None) or socket.gethostname())
+
+
+def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> None:
+    """Hands these deliveries to their subscriber and writes down the outcome of each.
+
+    Safe to call twice, at once or later: a delivery that is done, or being handled by someone else, is left alone.
+    """
+    failures = _Failures(subscriber)
+    held = None if subscriber.atomic else _take_over(subscriber, ids, lease)
+    mine = list(ids) if held is None else held[1]
+    attempt = partial(_handle, subscriber, failures, held and held[0])
+    for round_ in _rounds(subscriber, mine):
+        healthy = _without_blocked(subscriber, round_, failures)
+        for portion in _portions(subscriber, healthy):
+            apart(portion, attempt, failures.add)
+    failures.write(held and held[0])
+
+
+def _take_over(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> tuple[UUID, list[int]]:
+    mine = uuid4()
+    rows = sql.run(sql.TAKE_OVER, [mine, subscriber.lease, list(ids), lease])
+    return mine, [id_ for (id_,) in rows]
+
+
+def _portions(subscriber: Subscriber, ids: Sequence[int]) -> list[Sequence[int]]:
+    size = subscriber.batch
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+def _rounds(subscriber: Subscriber, ids: Sequence[int]) -> list[Sequence[int]]:
+    """All at once; where order is asked for, one round per place in line, each with one event of every stream."""
+    if not subscriber.ordered:
+        return [ids]
+    rows = Delivery.objects.filter(id__in=ids).order_by("stream", "event_id").values_list("stream", "id")
+    lines = [[id_ for _, id_ in line] for _, line in groupby(rows, key=lambda row: row[0])]
+    return [[id_ for id_ in place if id_ is not None] for place in zip_longest(*lines)]
+
+
+def _without_blocked(subscriber: Subscriber, ids: Sequence[int], failures: _Failures) -> Sequence[int]:
+    """Gives back what stands in line behind a failure of its own stream."""
+    if not (subscriber.ordered and failures.rows):
+        return ids
+    failed = [row[0] for row in failures.rows]
+    streams = Delivery.objects.filter(id__in=failed).values("stream")
+    blocked = set(Delivery.objects.filter(id__in=ids, stream__in=streams).values_list("id", flat=True))
+    if blocked:
+        sql.run(sql.RELEASE, [list(blocked)])
+    return [id_ for id_ in ids if id_ not in blocked]
+
+
+def _handle(subscriber: Subscriber, failures: _Failures, lease: UUID | None, ids: Sequence[int]) -> None:
+    """One call of the handler with what is still to be done of these; raises what the handler raises."""
+    if lease is None:
+        with transaction.atomic():
+            taken = _take(ids, failures)
+            bad = _call(subscriber, taken)
+            sql.run(sql.DONE, [[one.id for one in taken if one.event_id not in bad]])
+    else:
+        taken = _take(ids, failures)
+        bad = _call(subscriber, taken)
+        sql.run(sql.DONE_UNDER_LEASE, [[one.id for one in taken if one.event_id not in bad], lease])
+    for one in taken:
+        if one.event_id in bad:
+            failures.add(one.id, bad[one.event_id])
+
+
+def _take(ids: Sequence[int], failures: _Failures) -> list[Taken]:
+    rows = sql.run(sql.TAKE, [list(ids)])
+    failures.attempts.update({row[0]: row[1] for row in rows})
+    return [
+        Taken(
+            id_,
+            attempts,
+            event_id,
+            decode(type_, version, data),
+            Context(correlation, str(event_id), actor, trace),
+        )
+        for id_, attempts, _, _, event_id, _, type_, version, data, correlation, actor, trace in rows
+    ]
+
+
+def _call(subscriber: Subscriber, taken: Sequence[Taken]) -> dict[UUID, Exception]:
+    if not taken:
+        return {}
+    default = taken[0].context if len(taken) == 1 else Context(actor=subscriber.name)
+    with caused_by(default, {one.event.subject: one.context for one in taken}):
+        if not subscriber.takes_batches:
+            (one,) = taken
+            keyed = {"key": one.key(subscriber)} if subscriber.wants_keys else {}
+            subscriber.handler(one.event, **keyed)
+            return {}
+        batch_keyed = {"keys": [one.key(subscriber) for one in taken]} if subscriber.wants_keys else {}
+        return dict(subscriber.handler([one.event for one in taken], **batch_keyed) or {})

@@ -1,0 +1,118 @@
+"""The log and the queue are two things: `StoredEvent` is for ever, `Delivery` is outbox, inbox and retry clock."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+
+class StoredEvent(models.Model):
+    """One line of the log. Never updated, never deleted: a trigger in the database refuses both."""
+
+    position = models.BigAutoField(primary_key=True)
+    event_id = models.UUIDField(help_text="UUID version 7")
+    stream = models.CharField(max_length=200)
+    stream_version = models.PositiveIntegerField()
+    type = models.CharField(max_length=100)
+    version = models.CharField(max_length=20)
+    data = models.JSONField()
+    source = models.CharField(max_length=60)
+    actor = models.CharField(max_length=150, blank=True)
+    correlation_id = models.CharField(max_length=255, blank=True)
+    causation_id = models.CharField(max_length=64, blank=True)
+    traceparent = models.CharField(max_length=64, blank=True)
+    time = models.DateTimeField()
+
+    class Meta:
+        # Optimistic concurrency. It is also the only index beside the key: each one costs a tenth of the log's rate.
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "stream_version"], name="one_event_per_stream_version")
+        ]
+        ordering = ["position"]
+        permissions = [("replay", "Can replay the log to a subscriber")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.stream}@{self.stream_version}"
+
+    def envelope(self) -> dict[str, Any]:
+        """The wire format, the same in the API, on Kafka, RabbitMQ, webhooks and server-sent events."""
+        return {
+            "eventId": str(self.event_id),
+            "eventType": self.type,
+            "version": self.version,
+            "timestamp": self.time.isoformat().replace("+00:00", "Z"),
+            "source": self.source,
+            "data": self.data,
+            "stream": self.stream,
+            "streamVersion": self.stream_version,
+            "correlationId": self.correlation_id,
+            "causationId": self.causation_id,
+            "traceparent": self.traceparent,
+        }
+
+
+class DeliveryState(models.TextChoices):
+    PENDING = "pending"
+    DONE = "done"
+    DEAD = "dead"
+    DISCARDED = "discarded"
+
+
+class Delivery(models.Model):
+    """One event on its way to one subscriber.
+
+    Pending and due means: send it. A lease moves `due_at` into the future, so a delivery whose message got
+    lost becomes due again by itself.
+    """
+
+    event = models.ForeignKey(
+        StoredEvent,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="deliveries",
+        db_index=False,
+    )
+    subscriber = models.CharField(max_length=150)
+    stream = models.CharField(max_length=200, null=True, help_text="Set where the subscriber asks for order")  # noqa: DJ001
+    state = models.CharField(max_length=10, choices=DeliveryState, default=DeliveryState.PENDING)
+    due_at = models.DateTimeField()
+    lease = models.UUIDField(null=True, help_text="Who may write the outcome: the last one to take it")
+    leases = models.PositiveIntegerField(default=0, help_text="How often it was sent")
+    attempts = models.PositiveIntegerField(default=0, help_text="How often it failed")
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [models.UniqueConstraint(fields=["event", "subscriber"], name="one_delivery_per_subscriber")]
+        indexes = [
+            models.Index(fields=["due_at"], name="delivery_due", condition=Q(state="pending")),
+            models.Index(
+                fields=["subscriber", "stream", "id"],
+                name="delivery_ordered",
+                condition=Q(stream__isnull=False) & Q(state__in=["pending", "dead"]),
+            ),
+            models.Index(fields=["subscriber"], name="delivery_dead", condition=Q(state="dead")),
+        ]
+        permissions = [("retry_delivery", "Can retry dead deliveries")]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber} ← event {self.event_id}"
+
+
+class Attempt(models.Model):
+    """One failed try of a delivery: what went wrong, where, and how long it took."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="failures")
+    number = models.PositiveIntegerField()
+    error_type = models.CharField(max_length=200)
+    error = models.TextField()
+    traceback = models.TextField()
+    worker = models.CharField(max_length=200)
+    duration_ms = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["delivery_id", "number"]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}: {self.error_type}"

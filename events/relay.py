@@ -1,0 +1,118 @@
+"""Claims what is due and sends it in batches, one message per subscriber; several relays may run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import redis
+import structlog
+from celery import Celery, current_app
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, transaction
+from kombu.exceptions import OperationalError as BrokerError
+
+from events import sql, wake
+from events.broker import depths, send
+from events.deliver import deliver
+from events.queues import Queue
+from events.subscribers import Subscriber, subscriber, subscribers
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Claimed deliveries of one subscriber, on their way as one message."""
+
+    subscriber: Subscriber
+    ids: list[int]
+    lease: UUID
+
+
+@dataclass
+class Relay:
+    """One relay. `pump` does all that can be done now; `run` sleeps between pumps until a hint arrives."""
+
+    batch: int = settings.RELAY_BATCH
+    lease: float = settings.RELAY_LEASE
+    poll: float = settings.RELAY_POLL
+    gate: int = settings.RELAY_GATE
+    app: Celery = current_app
+    stopping: bool = False
+
+    def run(self) -> None:
+        """Until `stopping`. A server that is away is waited for: what is due stays due."""
+        log.info("relay started", batch=self.batch, subscribers=[one.name for one in subscribers()])
+        while not self.stopping:
+            try:
+                while self.pump() and not self.stopping:
+                    pass
+            except (DatabaseError, InterfaceError, BrokerError, redis.RedisError, OSError) as error:
+                log.warning("relay waits for a server", error=str(error), kind=type(error).__name__)
+                time.sleep(self.poll)
+            self._sleep()
+
+    def _sleep(self) -> None:
+        if self.stopping:
+            return
+        try:
+            wake.wait(self.poll)
+        except redis.RedisError:
+            time.sleep(self.poll)
+
+    def pump(self) -> int:
+        """Claims and sends one round; returns how many deliveries. Zero: nothing is due, or the gate is shut.
+
+        The gate: while messages wait in a queue, its subscribers' deliveries stay rows, and the next batch grows.
+        """
+        open_queues = self._open_queues()
+        listening = [one for one in subscribers() if one.gates <= open_queues]
+        claimed = 0
+        for one in listening:
+            if one.ordered:
+                claimed += self._relay([one.name], ordered=True)
+        unordered = [one.name for one in listening if not one.ordered]
+        return claimed + (self._relay(unordered, ordered=False) if unordered else 0)
+
+    def _open_queues(self) -> set[Queue]:
+        wanted = {queue for one in subscribers() for queue in one.gates}
+        return {queue for queue, waiting in depths(self.app, wanted).items() if waiting <= self.gate}
+
+    def _relay(self, names: list[str], *, ordered: bool) -> int:
+        """Inline subscribers are handled within the claim's transaction; the others' messages leave after it."""
+        with transaction.atomic():
+            batches = self._claim_ordered(*names) if ordered else self._claim(names)
+            for batch in batches:
+                if batch.subscriber.at_relay:
+                    deliver(batch.subscriber, batch.ids, batch.lease)
+        for batch in batches:
+            if not batch.subscriber.at_relay:
+                send(self.app, batch.subscriber.name, (batch.ids, str(batch.lease)))
+        return sum(len(batch.ids) for batch in batches)
+
+    def _claim(self, names: list[str]) -> list[Batch]:
+        lease = uuid4()
+        parameters = {"seconds": self.lease, "lease": lease, "subscribers": names, "limit": self.batch}
+        return _batches(sql.run(sql.CLAIM, parameters), lease)
+
+    def _claim_ordered(self, name: str) -> list[Batch]:
+        if not sql.run(sql.LOCK_ORDERED, [name])[0][0]:
+            return []  # another relay is at it
+        lease = uuid4()
+        parameters = {"seconds": self.lease, "lease": lease, "subscriber": name, "limit": self.batch}
+        return _batches(sql.run(sql.CLAIM_ORDERED, parameters), lease)
+
+
+def _batches(rows: list[tuple[Any, ...]], lease: UUID) -> list[Batch]:
+    """One batch per subscriber; what was sent before and never answered travels alone, in case it is poison."""
+    by_subscriber: dict[tuple[str, int], list[int]] = {}
+    for id_, name, _, leases in sorted(rows, key=lambda row: row[2]):
+        by_subscriber.setdefault((name, id_ if leases > 1 else 0), []).append(id_)
+    return [
+        Batch(listening, ids, lease)
+        for (name, _), ids in by_subscriber.items()
+        if (listening := subscriber(name)) is not None
+    ]

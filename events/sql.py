@@ -1,0 +1,116 @@
+"""Every statement of the kernel that matters for speed, with the plan that it relies on.
+
+Each works on a batch with constant cost in statements. `id = ANY(ARRAY(SELECT …))` instead of `IN (SELECT …)`:
+PostgreSQL then looks rows up by their key whatever it believes about the size of a table that was born empty.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+
+
+def run(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Executes on the connection of this thread; the rows, if there are any."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+# Rows come in as one array per column, so that a batch of any size is one statement with one plan.
+APPEND = """
+INSERT INTO events_storedevent (event_id, stream, stream_version, type, version, data, source,
+                                actor, correlation_id, causation_id, traceparent, time)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::jsonb[], %s::text[],
+                     %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+RETURNING event_id, position
+"""
+
+# An index-only scan backward over (stream, stream_version), one step for each stream.
+LAST_VERSIONS = """
+SELECT asked.stream, coalesce((
+    SELECT stream_version FROM events_storedevent stored WHERE stored.stream = asked.stream
+    ORDER BY stream_version DESC LIMIT 1), 0)
+FROM unnest(%s::text[]) AS asked (stream)
+"""
+
+# One event beside each subscriber of its class.
+ADD_DELIVERIES = """
+INSERT INTO events_delivery (event_id, subscriber, stream, state, due_at, leases, attempts)
+SELECT event_id, subscriber, CASE WHEN ordered THEN stream END, 'pending', now(), 0, 0
+FROM unnest(%s::bigint[], %s::text[]) AS recorded (event_id, stream)
+CROSS JOIN unnest(%s::text[], %s::bool[]) AS listening (subscriber, ordered)
+"""
+
+# Index scan on delivery_due in its order; what another relay holds is skipped, not waited for.
+CLAIM = """
+UPDATE events_delivery SET due_at = now() + make_interval(secs => %(seconds)s), lease = %(lease)s, leases = leases + 1
+WHERE id = ANY(ARRAY(
+    SELECT id FROM events_delivery
+    WHERE state = 'pending' AND due_at <= now() AND stream IS NULL AND subscriber = ANY(%(subscribers)s)
+    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+RETURNING id, subscriber, event_id, leases
+"""
+
+# As above, for subscribers that asked for order: nothing whose stream has an earlier delivery that is
+# not due (leased, backing off) or dead. Two relays must not run it at once for one subscriber: see LOCK_ORDERED.
+CLAIM_ORDERED = """
+UPDATE events_delivery SET due_at = now() + make_interval(secs => %(seconds)s), lease = %(lease)s, leases = leases + 1
+WHERE id = ANY(ARRAY(
+    SELECT id FROM events_delivery later
+    WHERE state = 'pending' AND due_at <= now() AND stream IS NOT NULL AND subscriber = %(subscriber)s
+      AND NOT EXISTS (
+        SELECT 1 FROM events_delivery earlier
+        WHERE earlier.subscriber = later.subscriber AND earlier.stream = later.stream AND earlier.id < later.id
+          AND (earlier.state = 'dead' OR earlier.state = 'pending' AND earlier.due_at > now()))
+    ORDER BY id LIMIT %(limit)s FOR UPDATE))
+RETURNING id, subscriber, event_id, leases
+"""
+
+LOCK_ORDERED = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.ordered:' || %s, 0))"
+
+# Both by primary key. A delivery that another worker has locked at this instant is being handled: skip it.
+TAKE = """
+SELECT delivery.id, delivery.attempts, delivery.leases, event.position, event.event_id, event.stream, event.type,
+       event.version, event.data::text, event.correlation_id, event.actor, event.traceparent
+FROM events_delivery delivery JOIN events_storedevent event ON event.position = delivery.event_id
+WHERE delivery.id = ANY(%s) AND delivery.state = 'pending'
+ORDER BY event.position FOR UPDATE OF delivery SKIP LOCKED
+"""
+
+# The fence for handlers that work outside a transaction: only the holder of the lease goes on.
+TAKE_OVER = """
+UPDATE events_delivery SET lease = %s, due_at = now() + make_interval(secs => %s)
+WHERE id = ANY(%s) AND state = 'pending' AND lease = %s
+RETURNING id
+"""
+
+DONE = "UPDATE events_delivery SET state = 'done', done_at = now() WHERE id = ANY(%s) AND state = 'pending'"
+
+DONE_UNDER_LEASE = """
+UPDATE events_delivery SET state = 'done', done_at = now() WHERE id = ANY(%s) AND state = 'pending' AND lease = %s
+"""
+
+# A failure counts, sets the retry clock and leaves a record, in one statement. Whoever lost the lease writes nothing.
+FAIL = """
+WITH failed AS (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(delays)s::float8[], %(dead)s::bool[], %(types)s::text[],
+                         %(errors)s::text[], %(tracebacks)s::text[], %(durations)s::int[])
+                  AS failed (id, delay, dead, error_type, error, traceback, duration_ms)
+), counted AS (
+    UPDATE events_delivery delivery
+    SET attempts = attempts + 1, lease = NULL,
+        state = CASE WHEN failed.dead THEN 'dead' ELSE 'pending' END,
+        due_at = now() + make_interval(secs => failed.delay)
+    FROM failed
+    WHERE delivery.id = failed.id AND delivery.state = 'pending'
+      AND (%(lease)s::uuid IS NULL OR delivery.lease = %(lease)s)
+    RETURNING delivery.id, delivery.attempts
+)
+INSERT INTO events_attempt (delivery_id, number, error_type, error, traceback, worker, duration_ms, at)
+SELECT counted.id, counted.attempts, error_type, error, traceback, %(worker)s, duration_ms, now()
+FROM counted JOIN failed USING (id)
+"""
+
+# Given back untouched: no attempt is spent, and it is due at once.
+RELEASE = "UPDATE events_delivery SET due_at = now(), lease = NULL WHERE id = ANY(%s) AND state = 'pending'"

@@ -1,0 +1,150 @@
+"""Declaring who listens: `@subscribe(OrderConfirmed, queue=Queue.NOTIFICATIONS)`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+from uuid import UUID
+
+from celery import shared_task
+
+from events import registry
+from events.errors import DeclarationError
+from events.event import Event
+from events.queues import Queue
+from events.retry import Backoff
+
+F = TypeVar("F", bound=Callable[..., Any])
+Failures = Mapping[UUID, Exception]
+"""What a batch handler may return: the events (by id) that failed, with their errors. The others are done."""
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """A handler with all that is needed to deliver to it."""
+
+    name: str
+    event: type[Event]
+    handler: Callable[..., Any]
+    queue: Queue
+    retry: Backoff
+    batch: int
+    atomic: bool
+    ordered: bool
+    at_relay: bool
+    lease: float
+    gates: frozenset[Queue]
+
+    @property
+    def takes_batches(self) -> bool:
+        return self.batch > 1
+
+    @property
+    def keyword(self) -> str:
+        """The parameter that receives idempotency keys, where the handler has it."""
+        return "keys" if self.takes_batches else "key"
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(inspect.signature(self.handler).parameters)
+
+    @property
+    def wants_keys(self) -> bool:
+        return self.keyword in self.parameters
+
+
+_subscribers: dict[str, Subscriber] = {}
+
+
+def subscribe(
+    event: type[Event],
+    *,
+    queue: Queue,
+    retry: Backoff | None = None,
+    batch: int = 1,
+    atomic: bool = True,
+    ordered: bool = False,
+    at_relay: bool = False,
+    lease: float = 60.0,
+    gates: frozenset[Queue] = frozenset(),
+) -> Callable[[F], F]:
+    """The handler becomes a Celery task on `queue`, named after its service: `notifications.mail_confirmation`.
+
+    With `batch` above 1 it takes a sequence of events and may return `Failures`; otherwise one event. A parameter
+    `key` (`keys` with a batch) receives an idempotency key per event. `atomic`: the effect and "done" are one
+    transaction; without it the handler runs outside any, under a lease of `lease` seconds. `ordered`: one
+    stream's events one after the other. `at_relay`: run inside the relay's own claim instead of by a
+    message; only for short database work. `gates`: further queues that must have run nearly empty before the
+    relay lets more through.
+
+    Raises DeclarationError, naming the place, for a declaration that cannot work.
+    """
+
+    def declare(handler: F) -> F:
+        declared = Subscriber(
+            name=f"{handler.__module__.partition('.')[0]}.{handler.__name__}",
+            event=event,
+            handler=handler,
+            queue=queue,
+            retry=retry or Backoff(),
+            batch=batch,
+            atomic=atomic,
+            ordered=ordered,
+            at_relay=at_relay,
+            lease=lease,
+            gates=gates | {queue},
+        )
+        _check(declared)
+        _subscribers[declared.name] = declared
+        _as_task(declared)
+        return handler
+
+    return declare
+
+
+def _check(one: Subscriber) -> None:
+    place = f"{one.handler.__module__}.{one.handler.__qualname__}"
+    if not registry.is_declared(one.event):
+        raise DeclarationError(f"{place}: subscribes to {one.event!r}, which is not a declared event")
+    if not isinstance(one.queue, Queue):
+        raise DeclarationError(f"{place}: queue={one.queue!r} is unknown; it must be one of {', '.join(Queue)}")
+    if one.batch < 1 or one.lease <= 0:
+        raise DeclarationError(f"{place}: batch must be at least 1 and lease above 0 seconds")
+    if one.at_relay and not (one.atomic and one.takes_batches):
+        raise DeclarationError(f"{place}: at_relay needs atomic=True and a batch")
+    if not one.parameters or any(name != one.keyword for name in one.parameters[1:]):
+        raise DeclarationError(
+            f"{place}: takes {one.parameters}; it must take the event{'s' * one.takes_batches}"
+            f" and, if wanted, `{one.keyword}`"
+        )
+    known = _subscribers.get(one.name)
+    if known is not None and known.handler.__module__ != one.handler.__module__:
+        raise DeclarationError(f"{place}: the name {one.name} is taken by {known.handler.__module__}")
+
+
+def _as_task(subscriber: Subscriber) -> None:
+    from events.deliver import deliver
+
+    def task(ids: list[int], lease: str) -> None:
+        deliver(subscriber, ids, UUID(lease))
+
+    task.__doc__ = subscriber.handler.__doc__
+    shared_task(name=subscriber.name)(task)
+
+
+def subscribers() -> list[Subscriber]:
+    """Every subscriber, by name."""
+    return [_subscribers[name] for name in sorted(_subscribers)]
+
+
+def subscriber(name: str) -> Subscriber | None:
+    """The subscriber of this name, if the code still has it."""
+    return _subscribers.get(name)
+
+
+def listeners(event: type[Event]) -> list[Subscriber]:
+    """Who listens to this event, in any version of it."""
+    return [one for one in subscribers() if one.event.type == event.type]

@@ -1,0 +1,1 @@
+"""Inventory: products, warehouses, stock and its reservations."""

@@ -1,0 +1,49 @@
+"""Who gets what from where: pure, so that a table of numbers tests it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inventory.events import Shortage
+
+
+@dataclass
+class Shelf:
+    """One stock row as it stands under our lock; `taken` is what this batch adds to its holds."""
+
+    stock_id: int
+    sku: str
+    warehouse: str
+    available: int
+    taken: int = 0
+
+
+@dataclass
+class Shelves:
+    """The shelves of all products that a batch wants, in the order of their warehouses' priority."""
+
+    by_sku: dict[str, list[Shelf]]
+
+    def available(self, sku: str) -> int:
+        return sum(shelf.available for shelf in self.by_sku.get(sku, []))
+
+    def allocate(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[Shelf, int]] | list[Shortage]:
+        """All lines of an order or none: (shelf, quantity) pairs, or what is short."""
+        short = [
+            Shortage(sku=sku, wanted=quantity, available=self.available(sku))
+            for sku, quantity in wanted
+            if self.available(sku) < quantity
+        ]
+        return short or [portion for sku, quantity in wanted for portion in self._take(sku, quantity)]
+
+    def _take(self, sku: str, quantity: int) -> list[tuple[Shelf, int]]:
+        portions = []
+        for shelf in self.by_sku[sku]:
+            portion = min(quantity, shelf.available)
+            if portion:
+                shelf.available -= portion
+                shelf.taken += portion
+                quantity -= portion
+                portions.append((shelf, portion))
+        return portions

@@ -1,0 +1,21 @@
+"""Reading the catalogue and the stock."""
+
+from collections.abc import Mapping, Sequence
+
+from django.db.models import F, IntegerField, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from events import Money
+from inventory.models import Product
+
+
+def products() -> QuerySet[Product]:
+    """What is for sale, each with `available` over all warehouses."""
+    available = Coalesce(Sum(F("stock__on_hand") - F("stock__held")), 0, output_field=IntegerField())
+    return Product.objects.filter(active=True).annotate(available=available)
+
+
+def offers(skus: Sequence[str]) -> Mapping[str, tuple[str, Money]]:
+    """Name and price of those of these products that are for sale."""
+    rows = Product.objects.filter(sku__in=skus, active=True).values_list("sku", "name", "price", "currency")
+    return {sku: (name, Money(price, currency)) for sku, name, price, currency in rows}

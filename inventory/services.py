@@ -1,0 +1,179 @@
+"""Reserving stock for many orders at once, with a constant number of statements, and never more than there is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from events.aggregate import save_all
+from events.log import emit
+from inventory import sql
+from inventory.allocation import Shelf, Shelves
+from inventory.events import Allocation, InventoryLow, Shortage
+from inventory.models import Hold, Reservation, ReservationState, Stock
+
+Wanted = Mapping[UUID, Sequence[tuple[str, int]]]
+"""By order: (SKU, quantity) of each line."""
+
+
+@dataclass(frozen=True)
+class _Portion:
+    """One hold with all that is known of its stock."""
+
+    stock_id: int
+    allocation: Allocation
+
+
+def hold(wanted: Wanted) -> dict[UUID, list[Shortage]]:
+    """Holds stock for these orders as far as it goes, first come first served; returns what is short, by order.
+
+    An order that has a reservation already keeps it: asking twice holds once.
+    """
+    with transaction.atomic():
+        shelves = _lock({sku for items in wanted.values() for sku, _ in items})
+        known = _reservations(wanted)
+        reservations, holds, short = [], [], {}
+        before = {sku: shelves.available(sku) for sku in shelves.by_sku}
+        for order_id, items in wanted.items():
+            if order_id in known:
+                continue
+            reservation = Reservation(order_id=order_id)
+            outcome = shelves.allocate(items)
+            shortages = [one for one in outcome if isinstance(one, Shortage)]
+            portions = [one for one in outcome if not isinstance(one, Shortage)]
+            if shortages:
+                reservation.reject(shortages)
+                short[order_id] = shortages
+            else:
+                reservation.hold([Allocation(sku=s.sku, warehouse=s.warehouse, quantity=n) for s, n in portions])
+                holds += [Hold(reservation=reservation, stock_id=s.stock_id, quantity=n) for s, n in portions]
+            reservations.append(reservation)
+        save_all(reservations)
+        Hold.objects.bulk_create(holds)
+        _change({s.stock_id: (0, s.taken) for row in shelves.by_sku.values() for s in row if s.taken})
+        _tell_low(shelves, before)
+    return short
+
+
+def release(order_ids: Sequence[UUID], reason: str) -> None:
+    """Gives up the holds of these orders; one without a hold is left as it is."""
+    with transaction.atomic():
+        reservations = _in_state(order_ids, ReservationState.HELD)
+        portions = _portions(reservations)
+        for reservation in reservations:
+            reservation.release(reason)
+        save_all(reservations)
+        _change_by(portions, on_hand=0, held=-1)
+
+
+def commit(order_ids: Sequence[UUID]) -> None:
+    """The held goods leave the stock. A hold that ran out in the meantime is held again first.
+
+    Raises HoldLost when that is no longer possible.
+    """
+    with transaction.atomic():
+        _hold_again(order_ids)
+        reservations = _in_state(order_ids, ReservationState.HELD)
+        portions = _portions(reservations)
+        for reservation in reservations:
+            reservation.commit([portion.allocation for portion in portions[reservation.order_id]])
+        save_all(reservations)
+        _change_by(portions, on_hand=-1, held=-1)
+
+
+class HoldLost(Exception):
+    """The hold ran out and the goods went to others: restock, then retry the step."""
+
+
+def _hold_again(order_ids: Sequence[UUID]) -> None:
+    expired = _in_state(order_ids, ReservationState.RELEASED)
+    if not expired:
+        return
+    portions = _portions(expired)
+    taken: dict[int, int] = defaultdict(int)
+    for of_order in portions.values():
+        for portion in of_order:
+            taken[portion.stock_id] += portion.allocation.quantity
+    _lock_stock(taken)
+    free = {stock.id: stock.available for stock in Stock.objects.filter(id__in=taken)}
+    if any(free[stock_id] < quantity for stock_id, quantity in taken.items()):
+        raise HoldLost("the hold ran out and the goods went to others: restock, then retry the step")
+    for reservation in expired:
+        reservation.hold([portion.allocation for portion in portions[reservation.order_id]])
+    save_all(expired)
+    _change_by(portions, on_hand=0, held=1)
+
+
+def put_back(order_ids: Sequence[UUID]) -> None:
+    """The goods of these orders return to the shelves they came from; only what was committed."""
+    with transaction.atomic():
+        reservations = _in_state(order_ids, ReservationState.COMMITTED)
+        portions = _portions(reservations)
+        for reservation in reservations:
+            reservation.restock([portion.allocation for portion in portions[reservation.order_id]])
+        save_all(reservations)
+        _change_by(portions, on_hand=1, held=0)
+
+
+def _lock(skus: set[str]) -> Shelves:
+    rank = {code: place for place, (code,) in enumerate(sql.run(sql.PRIORITIES, []))}
+    by_sku: dict[str, list[Shelf]] = defaultdict(list)
+    for row in sql.run(sql.LOCK_PRODUCTS, [sorted(skus)]):
+        by_sku[row[1]].append(Shelf(*row))
+    for shelves in by_sku.values():
+        shelves.sort(key=lambda shelf: rank[shelf.warehouse])
+    return Shelves(by_sku)
+
+
+def _reservations(order_ids: Wanted) -> set[UUID]:
+    return set(Reservation.objects.filter(order_id__in=list(order_ids)).values_list("order_id", flat=True))
+
+
+def _in_state(order_ids: Sequence[UUID], state: ReservationState) -> list[Reservation]:
+    matching = Reservation.objects.filter(order_id__in=order_ids, state=state)
+    return list(matching.order_by("order_id").select_for_update(no_key=True))
+
+
+def _portions(reservations: Sequence[Reservation]) -> dict[UUID, list[_Portion]]:
+    portions: dict[UUID, list[_Portion]] = {reservation.order_id: [] for reservation in reservations}
+    if portions:
+        for order_id, stock_id, sku, warehouse, quantity in sql.run(sql.HOLDS, [list(portions)]):
+            portions[order_id].append(_Portion(stock_id, Allocation(sku=sku, warehouse=warehouse, quantity=quantity)))
+    return portions
+
+
+def _change_by(portions: Mapping[UUID, Sequence[_Portion]], *, on_hand: int, held: int) -> None:
+    totals: dict[int, int] = defaultdict(int)
+    for of_order in portions.values():
+        for portion in of_order:
+            totals[portion.stock_id] += portion.allocation.quantity
+    _lock_stock(totals)
+    _change({stock_id: (on_hand * total, held * total) for stock_id, total in totals.items()})
+
+
+def _lock_stock(stock_ids: Mapping[int, int]) -> None:
+    if stock_ids:
+        sql.run(sql.LOCK_STOCK, [sorted(stock_ids)])
+
+
+def _change(changes: Mapping[int, tuple[int, int]]) -> None:
+    if changes:
+        on_hand = [change[0] for change in changes.values()]
+        held = [change[1] for change in changes.values()]
+        sql.run(sql.CHANGE_STOCK, [list(changes), on_hand, held])
+
+
+def _tell_low(shelves: Shelves, before: Mapping[str, int]) -> None:
+    """Only who crosses the threshold downward is told of, once."""
+    thresholds = dict(sql.run(sql.THRESHOLDS, [list(before)]))
+    low = [
+        InventoryLow(sku=sku, available=shelves.available(sku), threshold=threshold)
+        for sku, threshold in thresholds.items()
+        if shelves.available(sku) < threshold <= before[sku]
+    ]
+    if low:
+        emit(low)

@@ -1,0 +1,30 @@
+"""The statements on stock that matter for speed; each takes a whole batch."""
+
+from events.sql import run
+
+__all__ = ["run"]
+
+# Always in the order of ids, so that two batches over the same products wait for each other and never deadlock.
+LOCK_PRODUCTS = """
+SELECT stock.id, stock.product_id, stock.warehouse_id, stock.on_hand - stock.held
+FROM inventory_stock stock JOIN inventory_warehouse warehouse ON warehouse.code = stock.warehouse_id
+WHERE stock.product_id = ANY(%s) ORDER BY stock.id FOR UPDATE OF stock
+"""
+
+PRIORITIES = "SELECT code FROM inventory_warehouse ORDER BY priority, code"
+
+LOCK_STOCK = "SELECT id FROM inventory_stock WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
+
+CHANGE_STOCK = """
+UPDATE inventory_stock stock SET on_hand = stock.on_hand + change.on_hand, held = stock.held + change.held
+FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS change (id, on_hand, held) WHERE stock.id = change.id
+"""
+
+THRESHOLDS = "SELECT sku, low_stock FROM inventory_product WHERE sku = ANY(%s) AND low_stock > 0"
+"""Only products that have a threshold."""
+
+HOLDS = """
+SELECT hold.reservation_id, hold.stock_id, stock.product_id, stock.warehouse_id, hold.quantity
+FROM inventory_hold hold JOIN inventory_stock stock ON stock.id = hold.stock_id
+WHERE hold.reservation_id = ANY(%s) ORDER BY hold.id
+"""

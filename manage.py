@@ -1,0 +1,20 @@
+#!/usr/bin/env python
+"""Django's command line; `manage.py stack` runs the whole project on this machine."""
+
+import os
+import sys
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["stack"]:  # makes the servers that the settings ask for, so it comes before them
+        from orderproject.stack.__main__ import main as run_stack
+
+        sys.exit(run_stack())
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orderproject.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

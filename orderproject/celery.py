@@ -1,0 +1,17 @@
+"""The Celery application. Workers, beat and Flower start with `celery -A orderproject …`."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orderproject.settings")
+
+app = Celery("orderproject")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+
+
+@setup_logging.connect
+def _configure_logs(**_: Any) -> None:
+    """Django's own configuration has set up the logs; Celery must not change them."""

@@ -1,0 +1,33 @@
+"""What every request brings along: a correlation id and a trace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from uuid_utils.compat import uuid7
+
+from events.context import Context, caused_by
+
+REQUEST_ID = re.compile(r"^[\x21-\x7e]{1,128}$")
+TRACEPARENT = re.compile(r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+
+
+class RequestContextMiddleware:
+    """Takes `X-Request-ID` and `traceparent` over, or makes an id; answers it and gives it to every event."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = request.headers.get("X-Request-ID", "")
+        if not REQUEST_ID.match(request_id):
+            request_id = str(uuid7())
+        trace = request.headers.get("traceparent", "")
+        context = Context(correlation_id=request_id, traceparent=trace if TRACEPARENT.match(trace) else "")
+        with structlog.contextvars.bound_contextvars(request_id=request_id), caused_by(context):
+            response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response

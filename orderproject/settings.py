@@ -1,0 +1,249 @@
+"""Everything comes from the environment; `ENVIRONMENT` is `production` unless said otherwise.
+
+Production refuses to start without real secrets. `stack` is the one-command stack on loopback,
+`test` the test suite. Each Celery setting names the fault that it is there for.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange
+from kombu import Queue as BrokerQueue
+
+from events.queues import Queue
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+ENVIRONMENT: str = env.str("ENVIRONMENT", default="production")
+PRODUCTION = ENVIRONMENT == "production"
+if ENVIRONMENT not in {"production", "stack", "test"}:
+    raise ImproperlyConfigured(f"ENVIRONMENT is {ENVIRONMENT!r}; it must be production, stack or test")
+
+
+def secret(name: str, *, shortest: int) -> str:
+    """A secret from the environment; outside production any value does."""
+    value: str = env.str(name, default="" if PRODUCTION else f"loopback-only-{name.lower()}-" + "0" * shortest)
+    if len(value) < shortest:
+        raise ImproperlyConfigured(f"{name} must be set to a random text of at least {shortest} characters")
+    return value
+
+
+SECRET_KEY = secret("SECRET_KEY", shortest=50)
+DEBUG = False
+ALLOWED_HOSTS: list[str] = env.list(
+    "ALLOWED_HOSTS", default=[] if PRODUCTION else ["127.0.0.1", "localhost", "testserver"]
+)
+PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+FLOWER_URL: str = env.str("FLOWER_URL", default="")
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "axes",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "events",
+    "sagas",
+    "orders",
+    "inventory",
+    "payments",
+    "notifications",
+    "orderproject",
+]
+
+MIDDLEWARE = [
+    "orderproject.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "orderproject.urls"
+WSGI_APPLICATION = "orderproject.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "orderproject" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- PostgreSQL -----------------------------------------------------------------------------------------
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps the connections
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # PostgreSQL restarted: the next task gets a live connection
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {
+        # Celery closes the connection around every task; a pool makes that cost nothing.
+        "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 10},
+        "server_side_binding": True,  # arrays travel as they are instead of as literals
+        "connect_timeout": 5,
+        # A peer that vanished is noticed within half a minute instead of two hours.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Valkey or Redis ------------------------------------------------------------------------------------
+REDIS_URL: str = env.str("REDIS_URL")
+BROKER_URL: str = env.str("BROKER_URL", default=REDIS_URL)
+
+# --- Celery: see https://docs.celeryq.dev/en/stable/userguide/configuration.html -------------------------
+# On Redis an unacked message comes back after this long (kill -9 of a worker). It stands in three places and
+# must be equal everywhere; rows bring the work back sooner, so it only tidies up.
+VISIBILITY_TIMEOUT = 600
+CELERY_BROKER_URL = BROKER_URL
+CELERY_RESULT_BACKEND = REDIS_URL  # only the counters of chords live there
+CELERY_VISIBILITY_TIMEOUT = VISIBILITY_TIMEOUT
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {"confirm_publish": True}  # RabbitMQ: a publish that the node did not take raises
+    if BROKER_URL.startswith("amqp")
+    else {
+        "visibility_timeout": VISIBILITY_TIMEOUT,
+        "unacked_restore_interval": 10,  # the sweep's own delay is about ten of these
+        "socket_timeout": 10,  # a frozen server is an error, not a wait without end
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "health_check_interval": 15,
+    }
+)
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": VISIBILITY_TIMEOUT}
+CELERY_REDIS_SOCKET_TIMEOUT = 10.0
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2.0
+CELERY_REDIS_RETRY_ON_TIMEOUT = True
+CELERY_REDIS_SOCKET_KEEPALIVE = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True  # workers may start before their broker
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_HEARTBEAT = 10
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]  # never unpickle what a stranger queued
+CELERY_TASK_IGNORE_RESULT = True  # rows hold outcomes; only the header of a chord keeps a result
+CELERY_RESULT_EXPIRES = timedelta(hours=1)
+CELERY_TASK_ACKS_LATE = True  # a worker that dies gives back what it held
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the attempt count in the row stops poison; redelivery would loop it
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a message is a batch: never hoard
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # rows make the second run harmless
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0  # with REMAP_SIGTERM=SIGQUIT: SIGTERM hands back what is held
+CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
+CELERY_TASK_CREATE_MISSING_QUEUES = False  # a misspelt queue fails at once
+CELERY_TASK_ROUTES = ("events.routing.route",)
+CELERY_TASK_QUEUES = [
+    BrokerQueue(str(queue), Exchange("tasks", type="topic"), routing_key=str(queue)) for queue in Queue
+]
+CELERY_TASK_DEFAULT_QUEUE = "orders"
+CELERY_TASK_DEFAULT_EXCHANGE = "tasks"
+CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
+CELERY_TASK_PUBLISH_RETRY = False  # a failed publish is asked again by rows; waiting for it would block
+CELERY_TASK_SEND_SENT_EVENT = True  # Flower: queue time
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_DETECT_QUORUM_QUEUES = True
+CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum" if BROKER_URL.startswith("amqp") else "classic"
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    # A sweep that waited for longer than it takes to send the next one is worth nothing: it expires.
+    "sweep late saga stages": {"task": "sagas.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "release expired holds": {
+        "task": "inventory.release_expired_holds",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+}
+
+# --- The relay ------------------------------------------------------------------------------------------
+RELAY_BATCH = env.int("RELAY_BATCH", default=500)  # deliveries claimed at once
+RELAY_POLL = env.float("RELAY_POLL", default=0.5)  # seconds between two looks when no hint arrives
+RELAY_LEASE = env.float("RELAY_LEASE", default=60.0)  # seconds until an unanswered delivery is sent again
+RELAY_GATE = env.int("RELAY_GATE", default=2)  # messages waiting in a queue above which nothing more is sent
+
+# --- Who answers what a service asks without knowing whom -------------------------------------------------
+CATALOGUE = "inventory.selectors.offers"
+ORDER_SUMMARIES = "orders.selectors.summaries"
+AUTH_USER_MODEL = "orderproject.User"
+
+# --- Payments -------------------------------------------------------------------------------------------
+PAYMENT_GATEWAY_URL: str = env.str("PAYMENT_GATEWAY_URL", default="http://127.0.0.1:8090")
+PAYMENT_GATEWAY_KEY: str = env.str("PAYMENT_GATEWAY_KEY", default="")
+PAYMENT_GATEWAY_TIMEOUT: float = env.float("PAYMENT_GATEWAY_TIMEOUT", default=5.0)  # seconds, per call
+
+# --- Mail -----------------------------------------------------------------------------------------------
+MAIL_DIR: str = env.str("MAIL_DIR", default="")
+if MAIL_DIR:
+    EMAIL_BACKEND = "notifications.mailbox.MailboxBackend"
+else:
+    vars().update(env.email("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="orders@example.com")
+
+# --- The API --------------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "orderproject.problems.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- Who may --------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+if PRODUCTION:
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    if not ALLOWED_HOSTS:
+        raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts that this installation answers for")
+
+# --- Text, time, files, logs ----------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
+WHITENOISE_USE_FINDERS = True

@@ -1,0 +1,51 @@
+"""A PostgreSQL that a killed stack left behind, and the lock file that says so."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+# Fast, then immediate, each with its patience in seconds; at last without asking.
+ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+
+
+def stop_leftover(cluster: Path) -> None:
+    """Ends a server that still runs on `cluster`, and removes a lock file whose process is another by now.
+
+    The caller must be sure that no stack of its own serves these data.
+    """
+    lock = cluster / "postmaster.pid"
+    with suppress(FileNotFoundError, ValueError, IndexError):
+        pid = int(lock.read_text().split("\n", 1)[0])
+        if _is_server_of(pid, cluster):
+            _end(pid, cluster)
+        lock.unlink()
+
+
+def _end(pid: int, cluster: Path) -> None:
+    for number, patience in ESCALATION:
+        deadline = time.monotonic() + patience
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        while _is_server_of(pid, cluster):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _is_server_of(pid: int, cluster: Path) -> bool:
+    return str(cluster) in _command_line(pid)
+
+
+def _command_line(pid: int) -> str:
+    if sys.platform == "linux":
+        with suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+        return ""
+    command = ("/bin/ps", "-ww", "-o", "command=", "-p", str(pid))
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout

@@ -1,0 +1,1 @@
+"""Payments: money held, taken and given back."""

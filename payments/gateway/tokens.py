@@ -1,0 +1,36 @@
+"""What the sandbox does with each card token: the only place that says so."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Decline:
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class TokenRule:
+    """`outages` counts the requests per idempotency key that are answered 503 before one is served."""
+
+    decline: Decline | None = None
+    silent: bool = False
+    outages: int = 0
+    capture_fails: bool = False
+
+
+RULES = {
+    "tok_visa": TokenRule(),
+    "tok_declined": TokenRule(decline=Decline("card_declined", "The card was declined.")),
+    "tok_insufficient_funds": TokenRule(
+        decline=Decline("insufficient_funds", "The card has insufficient funds.")
+    ),
+    "tok_timeout": TokenRule(silent=True),
+    "tok_flaky": TokenRule(outages=2),
+    "tok_capture_fails": TokenRule(capture_fails=True),
+}
+UNKNOWN = TokenRule(decline=Decline("invalid_token", "No such card token."))
+
+
+def rule_for(token: str) -> TokenRule:
+    return RULES.get(token, UNKNOWN)

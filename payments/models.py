@@ -1,0 +1,85 @@
+"""The payment of an order and its refunds. Card data never come here, only the processor's tokens."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.db import models
+
+from events import Money
+from events.aggregate import Aggregate
+from payments.events import (
+    PaymentAuthorized,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+    PaymentVoided,
+)
+
+
+class PaymentStatus(models.TextChoices):
+    PENDING = "pending"
+    AUTHORIZED = "authorized"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    VOIDED = "voided"
+    REFUNDED = "refunded"
+
+
+class Payment(Aggregate):
+    """One per order. `authorization_key` undoes an authorization even if its answer never came."""
+
+    order_id = models.UUIDField(primary_key=True, editable=False)
+    token = models.CharField(max_length=255, editable=False)
+    amount = models.DecimalField(max_digits=14, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=10, choices=PaymentStatus, default=PaymentStatus.PENDING)
+    reason = models.CharField(max_length=100, blank=True)
+    authorization_key = models.CharField(max_length=255, editable=False)
+    authorization_id = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-order_id"]
+
+    def __str__(self) -> str:
+        return f"{self.money}: {self.status}"
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+    def authorize(self, authorization_id: str) -> None:
+        self.status, self.authorization_id = PaymentStatus.AUTHORIZED, authorization_id
+        self.record(PaymentAuthorized(order_id=self.order_id, amount=self.money, authorization_id=authorization_id))
+
+    def fail(self, reason: str, detail: str) -> None:
+        self.status, self.reason = PaymentStatus.FAILED, reason[:100]
+        self.record(PaymentFailed(order_id=self.order_id, reason=reason, detail=detail))
+
+    def succeed(self) -> None:
+        self.status = PaymentStatus.SUCCEEDED
+        self.record(PaymentSucceeded(order_id=self.order_id, amount=self.money))
+
+    def void(self) -> None:
+        self.status = PaymentStatus.VOIDED
+        self.record(PaymentVoided(order_id=self.order_id))
+
+    def refund(self, amount: Decimal, refund_id: str) -> None:
+        self.status = PaymentStatus.REFUNDED
+        money = Money(amount, self.currency)
+        self.record(PaymentRefunded(order_id=self.order_id, amount=money, refund_id=refund_id))
+
+
+class Refund(models.Model):
+    """Money given back; `key` is the idempotency key that the processor knows it by."""
+
+    key = models.CharField(max_length=255, primary_key=True)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    amount = models.DecimalField(max_digits=14, decimal_places=2)
+    refund_id = models.CharField(max_length=255)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.payment.currency}"

@@ -1,0 +1,102 @@
+"""Runs that stand at the same place travel together: one message, or one chord, moves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from celery import Signature, chord, current_app
+
+from events.broker import AWAY, send
+from events.queues import Queue
+from sagas.actions import Action, NetworkAction
+from sagas.declare import Step, saga
+from sagas.network import perform_network
+from sagas.perform import perform_database
+from sagas.settle import Move, settle
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs of one saga at one step, doing or undoing it."""
+
+    saga: str
+    step: str
+    undo: bool
+    run_ids: Sequence[UUID]
+
+    @property
+    def declared(self) -> Step:
+        return saga(self.saga).steps[self.step]
+
+    @property
+    def action(self) -> Action:
+        return self.declared.action(undo=self.undo)
+
+
+def work(cohort: Cohort, *, settles: bool) -> int:
+    """Performs the step for all of its runs. Never raises for a run's failure: rows hold the outcome.
+
+    With `settles` the runs go on from here; a part of a chord leaves that to the chord's body. Returns how
+    many runs have an outcome.
+    """
+    concluded = _perform(cohort)
+    if settles:
+        advance(concluded, here=cohort.action.queue)
+    return len(concluded)
+
+
+def advance(run_ids: Sequence[UUID], here: Queue | None = None, *, late: bool = False) -> None:
+    """Asks what comes next for these runs and sets it going.
+
+    A single step whose queue is `here` is performed at once, without a message. `late`: what was sent
+    and never answered is sent again.
+    """
+    moves = settle(run_ids, late=late)
+    while moves:
+        concluded: list[UUID] = []
+        for move in moves:
+            cohorts = [Cohort(move.saga, step, move.undo, move.run_ids) for step in move.steps]
+            if len(cohorts) == 1 and cohorts[0].action.queue == here:
+                concluded += _perform(cohorts[0])
+            else:
+                publish(move, cohorts)
+        moves = settle(concluded) if concluded else []
+
+
+def publish(move: Move, cohorts: Sequence[Cohort]) -> None:
+    """Sends a single step as a task, several as a chord whose body settles. A broker away costs time only."""
+    if len(cohorts) == 1:
+        (cohort,) = cohorts
+        send(current_app, cohort.action.task, _arguments(cohort, settles=True))
+        return
+    header = [_signature(cohort) for cohort in cohorts]
+    body = current_app.signature(
+        "sagas.settle",
+        args=([str(run_id) for run_id in move.run_ids],),
+        immutable=True,
+        queue=str(move.body_queue),
+    )
+    try:
+        chord(header, app=current_app)(body)
+    except AWAY as error:
+        log.warning("chord not sent; the sweep will ask again", saga=move.saga, error=str(error))
+
+
+def _signature(cohort: Cohort) -> Signature:
+    arguments = _arguments(cohort, settles=False)
+    return current_app.signature(cohort.action.task, args=arguments, immutable=True)
+
+
+def _arguments(cohort: Cohort, *, settles: bool) -> tuple[str, str, bool, list[str], bool]:
+    return cohort.saga, cohort.step, cohort.undo, [str(run_id) for run_id in cohort.run_ids], settles
+
+
+def _perform(cohort: Cohort) -> list[UUID]:
+    if isinstance(cohort.action, NetworkAction):
+        return perform_network(cohort.declared, cohort.undo, cohort.run_ids, advance)
+    return perform_database(cohort.declared, cohort.undo, cohort.run_ids)

@@ -1,0 +1,195 @@
+"""Performing a network step for a cohort: all calls at once, outside any transaction, each under its own key.
+
+The calls live on one event loop in a thread of the worker process. A task waits for its cohort only as long as the
+action's patience; the stragglers' outcomes are written by a second thread when they come, which then moves
+just those runs on. A process that dies takes its calls with it: their leases run out and the sweep asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from django.db import close_old_connections, transaction
+
+from events import Refused
+from events.context import Context, caused_by
+from events.isolation import apart
+from sagas import sql
+from sagas.actions import Answer, Call, NetworkAction
+from sagas.declare import Step
+from sagas.perform import Failures, Outcome, conclude, take
+from sagas.plan import StepState
+
+log = structlog.get_logger(__name__)
+Advance = Callable[[Sequence[UUID]], None]
+CONCURRENCY = 256
+"""Calls under way at once, per process."""
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One call of a leased batch, with what it is given."""
+
+    call: Call
+    given: Any
+
+
+@dataclass(frozen=True)
+class _Lease:
+    """A batch that is ours for a while."""
+
+    action: NetworkAction
+    step: str
+    undo: bool
+    id: UUID
+    contexts: dict[str, Context]
+    advance: Advance
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What a call brought: an answer, or an error worth another try."""
+
+    turn: _Turn
+    answer: Answer[Any, Any] | None
+    error: Exception | None = None
+
+
+def perform_network(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Advance) -> list[UUID]:
+    """Returns the runs whose step has ended; those of stragglers go on later through `advance`."""
+    action = step.action(undo=undo)
+    assert isinstance(action, NetworkAction)  # noqa: S101  for the type checker
+    concluded: list[UUID] = []
+    failures = Failures(action, step.name, undo)
+
+    def attempt(portion: Sequence[UUID]) -> None:
+        lease, turns, idle = _take(action, step, undo, portion, advance)
+        failures.attempts.update({turn.call.run_id: turn.call.attempt - 1 for turn in turns})
+        concluded.extend(idle)
+        if turns:
+            heard = asyncio.run_coroutine_threadsafe(_call_all(lease, turns), _loop(os.getpid())).result()
+            concluded.extend(_record(lease, heard))
+
+    apart(run_ids, attempt, failures.add)
+    return concluded + failures.write()
+
+
+def _take(
+    action: NetworkAction, step: Step, undo: bool, run_ids: Sequence[UUID], advance: Advance
+) -> tuple[_Lease, list[_Turn], set[UUID]]:
+    """Leases what is to be called; the runs with nothing to call are concluded here."""
+    with transaction.atomic():
+        calls, contexts = take(step, undo, run_ids)
+        lease = _Lease(action, step.name, undo, uuid4(), contexts, advance)
+        if not calls:
+            return lease, [], set()
+        with caused_by(Context(actor=action.task), contexts):
+            given = action.load(calls)
+        turns = [_Turn(call, given[call.subject]) for call in calls if call.subject in given]
+        idle = [Outcome(call.run_id, _success(undo)) for call in calls if call.subject not in given]
+        concluded = conclude(step.name, undo, None, idle)
+        sql.run(sql.LEASE, [lease.id, action.lease, [turn.call.run_id for turn in turns], step.name])
+    return lease, turns, concluded
+
+
+def _success(undo: bool) -> StepState:
+    return StepState.UNDONE if undo else StepState.DONE
+
+
+async def _call_all(lease: _Lease, turns: Sequence[_Turn]) -> list[_Heard]:
+    tasks = [asyncio.create_task(_call_one(lease, turn)) for turn in turns]
+    done, late = await asyncio.wait(tasks, timeout=lease.action.patience)
+    for task in late:
+        task.add_done_callback(lambda finished: _stragglers(os.getpid()).put((lease, finished.result())))
+    return [task.result() for task in done]
+
+
+async def _call_one(lease: _Lease, turn: _Turn) -> _Heard:
+    try:
+        async with _limit():
+            value = await asyncio.wait_for(lease.action.call(turn.call, turn.given), lease.action.lease)
+    except Refused as refused:
+        if lease.undo:
+            return _Heard(turn, None, refused)
+        return _Heard(turn, Answer(turn.call, turn.given, refused=refused))
+    except Exception as error:  # noqa: BLE001  whatever a client library raises is worth another try
+        return _Heard(turn, None, error)
+    return _Heard(turn, Answer(turn.call, turn.given, value))
+
+
+def _record(lease: _Lease, heard: Sequence[_Heard]) -> list[UUID]:
+    """Outcome and effect in one transaction, as far as the lease still holds; returns the runs that ended."""
+    failures = Failures(lease.action, lease.step, lease.undo, lease.id)
+    failures.attempts.update({one.turn.call.run_id: one.turn.call.attempt - 1 for one in heard})
+    concluded: list[UUID] = []
+    for one in heard:
+        if one.error is not None:
+            failures.add(one.turn.call.run_id, one.error)
+    answers = [one.answer for one in heard if one.answer is not None]
+
+    def save(portion: Sequence[Answer[Any, Any]]) -> None:
+        with transaction.atomic():
+            ours = conclude(lease.step, lease.undo, lease.id, [_outcome(answer, lease.undo) for answer in portion])
+            entitled = [answer for answer in portion if answer.call.run_id in ours]
+            if entitled:
+                with caused_by(Context(actor=lease.action.task), lease.contexts):
+                    lease.action.save(entitled)
+        concluded.extend(ours)
+
+    apart(answers, save, lambda answer, error: failures.add(answer.call.run_id, error))
+    return concluded + failures.write()
+
+
+def _outcome(answer: Answer[Any, Any], undo: bool) -> Outcome:
+    if answer.refused is not None:
+        return Outcome(answer.call.run_id, StepState.REFUSED, answer.refused.code, answer.refused.detail)
+    return Outcome(answer.call.run_id, _success(undo))
+
+
+@cache
+def _loop(pid: int) -> asyncio.AbstractEventLoop:
+    """The process's event loop; keyed by process, since threads do not survive a fork."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="saga-network", daemon=True).start()
+    return loop
+
+
+_limits: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+
+
+def _limit() -> asyncio.Semaphore:
+    return _limits.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CONCURRENCY))
+
+
+@cache
+def _stragglers(pid: int) -> queue.SimpleQueue[tuple[_Lease, _Heard]]:
+    waiting: queue.SimpleQueue[tuple[_Lease, _Heard]] = queue.SimpleQueue()
+    threading.Thread(target=_finish, args=[waiting], name="saga-stragglers", daemon=True).start()
+    return waiting
+
+
+def _finish(waiting: queue.SimpleQueue[tuple[_Lease, _Heard]]) -> None:
+    """Writes what stragglers brought, all that has arrived at once."""
+    while True:
+        arrived = [waiting.get()]
+        while not waiting.empty():
+            arrived.append(waiting.get())
+        by_lease: dict[UUID, tuple[_Lease, list[_Heard]]] = {}
+        for lease, heard in arrived:
+            by_lease.setdefault(lease.id, (lease, []))[1].append(heard)
+        for lease, heard_together in by_lease.values():
+            try:
+                lease.advance(_record(lease, heard_together))
+            except Exception:  # the lease runs out, and the sweep asks again
+                log.exception("a straggler's outcome was not written", step=lease.step)
+            finally:
+                close_old_connections()

@@ -1,0 +1,140 @@
+"""Performing a database step for a cohort: the effect and the steps' outcome are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from events.context import Context, caused_by
+from events.isolation import apart
+from sagas import sql
+from sagas.actions import Action, Call, DatabaseAction
+from sagas.declare import Step
+from sagas.models import SagaStep
+from sagas.plan import StepState
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one step of one run ended for good."""
+
+    run_id: UUID
+    state: StepState
+    code: str = ""
+    error: str = ""
+
+
+@dataclass
+class Failures:
+    """Steps that raised; written as one statement when the cohort is through."""
+
+    action: Action
+    step: str
+    undo: bool
+    lease: UUID | None = None
+    attempts: dict[UUID, int] = field(default_factory=dict)
+    rows: list[tuple[UUID, str, float, str, str]] = field(default_factory=list)
+
+    def add(self, run_id: UUID, error: Exception) -> None:
+        attempt = self._failed_before(run_id) + 1
+        exhausted = self.action.retry.exhausted(attempt)
+        waiting, final = (StepState.UNDOING, StepState.STUCK) if self.undo else (StepState.WAITING, StepState.FAILED)
+        name = type(error).__name__
+        text = f"{name}: {error}".replace("\0", "")
+        self.rows.append((run_id, final if exhausted else waiting, self.action.retry.delay(attempt), name, text))
+        log.warning("step failed", step=self.step, run=str(run_id), attempt=attempt, exhausted=exhausted, error=text)
+
+    def _failed_before(self, run_id: UUID) -> int:
+        """Known from taking the step; asked for where taking it was what failed."""
+        if run_id not in self.attempts:
+            rows = SagaStep.objects.filter(run_id=run_id, name=self.step).values_list("attempts", flat=True)
+            self.attempts[run_id] = rows.first() or 0
+        return self.attempts[run_id]
+
+    def write(self) -> list[UUID]:
+        """Returns the runs whose step has thereby ended: out of attempts."""
+        if not self.rows:
+            return []
+        ids, states, delays, codes, errors = (list(column) for column in zip(*self.rows, strict=True))
+        parameters = {
+            "step": self.step, "state": expected_state(self.undo), "lease": self.lease,
+            "counted": 0 if self.lease else 1,
+            "ids": ids, "states": states, "delays": delays, "codes": codes, "errors": errors,
+        }  # fmt: skip
+        with transaction.atomic():
+            sql.run(sql.LOCK_RUNS, [ids])  # runs before steps, as settle does
+            rows = sql.run(sql.FAIL, parameters)
+        return [run_id for run_id, state in rows if state in {StepState.FAILED, StepState.STUCK}]
+
+
+def expected_state(undo: bool) -> StepState:
+    """The state in which a step may be performed, or undone."""
+    return StepState.UNDOING if undo else StepState.WAITING
+
+
+def take(step: Step, undo: bool, run_ids: Sequence[UUID]) -> tuple[list[Call], dict[str, Context]]:
+    """Locks these steps, as far as they are still to be performed and nobody is at it, for this transaction."""
+    rows = sql.run(sql.TAKE, {"ids": list(run_ids), "step": step.name, "state": expected_state(undo)})
+    subjects = [row[1] for row in rows]
+    given = step.given(subjects) if step.given and rows and not undo else {}
+    calls, contexts = [], {}
+    for run_id, subject, attempts, code, reason, correlation, causation, actor, trace in rows:
+        calls.append(Call(run_id, subject, step.name, undo, attempts + 1, code, reason, given.get(subject)))
+        contexts[str(subject)] = Context(correlation, causation, actor, trace)
+    return calls, contexts
+
+
+def conclude(step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outcome]) -> set[UUID]:
+    """Writes final outcomes; returns the runs for which the writer was still entitled to."""
+    if not outcomes:
+        return set()
+    rows = sql.run(
+        sql.CONCLUDE,
+        {
+            "ids": [one.run_id for one in outcomes],
+            "states": [one.state for one in outcomes],
+            "codes": [one.code for one in outcomes],
+            "errors": [one.error for one in outcomes],
+            "step": step,
+            "state": expected_state(undo),
+            "lease": lease,
+        },
+    )
+    return {run_id for (run_id,) in rows}
+
+
+def perform_database(step: Step, undo: bool, run_ids: Sequence[UUID]) -> list[UUID]:
+    """Returns the runs whose step has ended, one way or another."""
+    action = step.action(undo=undo)
+    assert isinstance(action, DatabaseAction)  # noqa: S101  for the type checker
+    failures = Failures(action, step.name, undo)
+    concluded: list[UUID] = []
+
+    def attempt(portion: Sequence[UUID]) -> None:
+        with transaction.atomic():
+            calls, contexts = take(step, undo, portion)
+            failures.attempts.update({call.run_id: call.attempt - 1 for call in calls})
+            if calls:
+                with caused_by(Context(actor=action.task), contexts):
+                    refusals = action.perform(calls) or {}
+                outcomes = [_outcome(call, refusals, undo) for call in calls]
+                conclude(step.name, undo, None, outcomes)
+        concluded.extend(call.run_id for call in calls)
+
+    apart(run_ids, attempt, failures.add)
+    return concluded + failures.write()
+
+
+def _outcome(call: Call, refusals: object, undo: bool) -> Outcome:
+    refused = refusals.get(call.subject) if isinstance(refusals, dict) else None
+    if refused is None:
+        return Outcome(call.run_id, StepState.UNDONE if undo else StepState.DONE)
+    if undo:
+        raise ValueError(f"{call.step}: an undo cannot be refused, only fail: {refused.detail}")
+    return Outcome(call.run_id, StepState.REFUSED, refused.code, refused.detail)

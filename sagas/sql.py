@@ -1,0 +1,118 @@
+"""Every statement on runs and steps; each works on a whole cohort, and finds its rows by primary key."""
+
+from events.sql import run
+
+__all__ = ["run"]
+
+START = """
+INSERT INTO sagas_sagarun (id, saga, subject, state, aborted, reason_code, reason, correlation_id, causation_id,
+                           actor, traceparent, started_at, wake_at)
+SELECT id, %(saga)s, subject, 'running', false, '', '', correlation_id, causation_id, actor, traceparent, now(),
+       now() + make_interval(secs => %(deadline)s)
+FROM unnest(%(ids)s::uuid[], %(subjects)s::uuid[], %(correlations)s::text[], %(causations)s::text[],
+            %(actors)s::text[], %(traces)s::text[])
+     AS new (id, subject, correlation_id, causation_id, actor, traceparent)
+"""
+
+# One settle per run at a time; in the order of ids, so that two of them cannot deadlock.
+LOCK_RUNS = """
+SELECT id, saga, state, aborted FROM sagas_sagarun
+WHERE id = ANY(%s) AND state IN ('running', 'compensating') ORDER BY id FOR NO KEY UPDATE
+"""
+
+STEPS = """
+SELECT run_id, name, state, lease IS NOT NULL AND due_at > now(), due_at <= now(), error_code, error, due_at
+FROM sagas_sagastep WHERE run_id = ANY(%s)
+"""
+
+BEGIN = """
+INSERT INTO sagas_sagastep (run_id, name, state, attempts, due_at, error_code, error, begun_at)
+SELECT run_id, name, 'waiting', 0, now() + make_interval(secs => deadline), '', '', now()
+FROM unnest(%s::uuid[], %s::text[], %s::float8[]) AS new (run_id, name, deadline)
+ON CONFLICT DO NOTHING
+"""
+
+BEGIN_UNDO = """
+INSERT INTO sagas_sagastep AS step (run_id, name, state, attempts, due_at, error_code, error, begun_at)
+SELECT run_id, name, 'undoing', 0, now() + make_interval(secs => deadline), '', '', now()
+FROM unnest(%s::uuid[], %s::text[], %s::float8[]) AS new (run_id, name, deadline)
+ON CONFLICT (run_id, name) DO UPDATE
+SET state = 'undoing', attempts = 0, due_at = excluded.due_at, lease = NULL, done_at = NULL
+"""
+
+SEND_AGAIN = """
+UPDATE sagas_sagastep step SET due_at = now() + make_interval(secs => deadline), lease = NULL
+FROM unnest(%s::uuid[], %s::text[], %s::float8[]) AS late (run_id, name, deadline)
+WHERE step.run_id = late.run_id AND step.name = late.name AND step.state IN ('waiting', 'undoing')
+"""
+
+TURN_BACK = """
+UPDATE sagas_sagarun run SET state = 'compensating',
+       reason_code = CASE WHEN run.reason_code = '' THEN new.code ELSE run.reason_code END,
+       reason = CASE WHEN run.reason_code = '' THEN new.reason ELSE run.reason END
+FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS new (id, code, reason) WHERE run.id = new.id
+"""
+
+FINISH = """
+UPDATE sagas_sagarun run SET state = new.state, wake_at = NULL,
+       finished_at = CASE WHEN new.state <> 'stuck' THEN now() END
+FROM unnest(%s::uuid[], %s::text[]) AS new (id, state) WHERE run.id = new.id
+"""
+
+WAKE_AT = """
+UPDATE sagas_sagarun run SET wake_at = new.wake_at
+FROM unnest(%s::uuid[], %s::timestamptz[]) AS new (id, wake_at) WHERE run.id = new.id
+"""
+
+# A step that somebody has locked at this instant is being performed: skip it.
+TAKE = """
+SELECT run.id, run.subject, step.attempts, run.reason_code, run.reason, run.correlation_id, run.causation_id,
+       run.actor, run.traceparent
+FROM sagas_sagastep step JOIN sagas_sagarun run ON run.id = step.run_id
+WHERE step.run_id = ANY(%(ids)s) AND step.name = %(step)s AND step.state = %(state)s
+  AND (step.lease IS NULL OR step.due_at <= now())
+ORDER BY run.id FOR UPDATE OF step SKIP LOCKED
+"""
+
+LEASE = """
+UPDATE sagas_sagastep SET lease = %s, attempts = attempts + 1, due_at = now() + make_interval(secs => %s)
+WHERE run_id = ANY(%s) AND name = %s
+"""
+
+# The fence: whoever lost the lease, or comes after the step has moved on, changes nothing.
+CONCLUDE = """
+UPDATE sagas_sagastep step
+SET state = new.state, error_code = new.code, error = new.error, lease = NULL, due_at = NULL, done_at = now()
+FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(codes)s::text[], %(errors)s::text[]) AS new (id, state, code, error)
+WHERE step.run_id = new.id AND step.name = %(step)s AND step.state = %(state)s
+  AND step.lease IS NOT DISTINCT FROM %(lease)s::uuid
+RETURNING step.run_id
+"""
+
+FAIL = """
+WITH failed AS (
+    UPDATE sagas_sagastep step
+    SET state = new.state, error_code = new.code, error = new.error, lease = NULL,
+        attempts = attempts + %(counted)s, due_at = now() + make_interval(secs => new.delay)
+    FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(delays)s::float8[], %(codes)s::text[], %(errors)s::text[])
+         AS new (id, state, delay, code, error)
+    WHERE step.run_id = new.id AND step.name = %(step)s AND step.state = %(state)s
+      AND step.lease IS NOT DISTINCT FROM %(lease)s::uuid
+    RETURNING step.run_id, step.state, step.due_at
+)
+UPDATE sagas_sagarun run SET wake_at = least(run.wake_at, failed.due_at)
+FROM failed WHERE run.id = failed.run_id
+RETURNING run.id, failed.state
+"""
+
+CLAIM_LATE = """
+UPDATE sagas_sagarun SET wake_at = now() + interval '15 seconds'
+WHERE id = ANY(ARRAY(
+    SELECT id FROM sagas_sagarun WHERE wake_at <= now() ORDER BY wake_at LIMIT %s FOR UPDATE SKIP LOCKED))
+RETURNING id
+"""
+
+ABORT = """
+UPDATE sagas_sagarun SET aborted = true, reason_code = %(code)s, reason = %(reason)s, wake_at = now()
+WHERE id = %(id)s
+"""

@@ -1,0 +1,82 @@
+"""Starting runs, stopping them, and finding what is late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from uuid_utils.compat import uuid7
+
+from events.context import context_of
+from sagas import sql
+from sagas.declare import Saga
+from sagas.models import SagaRun
+from sagas.plan import RunState
+from sagas.settle import Move, settle
+
+SWEEP_BATCH = 500
+SWEEP_ROUNDS = 20
+
+
+def start(declared: type[Saga], subjects: Sequence[UUID]) -> list[UUID]:
+    """Starts a run for each subject inside the caller's transaction; their first stage leaves after its commit."""
+    ids = [uuid7() for _ in subjects]
+    contexts = [context_of(str(subject)) for subject in subjects]
+    parameters = {
+        "saga": declared.name,
+        "deadline": declared.deadline,
+        "ids": ids,
+        "subjects": list(subjects),
+        "correlations": [context.correlation_id for context in contexts],
+        "causations": [context.causation_id for context in contexts],
+        "actors": [context.actor for context in contexts],
+        "traces": [context.traceparent for context in contexts],
+    }
+    sql.run(sql.START, parameters)
+    transaction.on_commit(partial(_set_going, settle(ids)))
+    return ids
+
+
+def _set_going(moves: Sequence[Move]) -> None:
+    from sagas.cohorts import Cohort, publish
+
+    for move in moves:
+        publish(move, [Cohort(move.saga, step, move.undo, move.run_ids) for step in move.steps])
+
+
+def sweep() -> int:
+    """Asks again for every run that is late; needs neither the broker's nor the result backend's memory.
+
+    Any number of sweeps may run. Returns how many runs were late.
+    """
+    from sagas.cohorts import advance
+
+    late = 0
+    for _ in range(SWEEP_ROUNDS):
+        ids = [run_id for (run_id,) in sql.run(sql.CLAIM_LATE, [SWEEP_BATCH])]
+        advance(ids, late=True)
+        late += len(ids)
+        if len(ids) < SWEEP_BATCH:
+            break
+    return late
+
+
+def abort(declared: type[Saga], subject: UUID, *, code: str, reason: str) -> bool:
+    """Asks a running saga to turn back. False if it has none running or is past its pivot.
+
+    Must run inside a transaction; the sweep sets the compensation going.
+    """
+    run = (
+        SagaRun.objects.select_for_update(no_key=True)
+        .filter(saga=declared.name, subject=subject, state__in=[RunState.RUNNING, RunState.COMPENSATING])
+        .first()
+    )
+    if run is None:
+        return False
+    begun = set(run.steps.values_list("name", flat=True))
+    if any(step.pivot and step.name in begun for step in declared.steps.values()):
+        return False
+    sql.run(sql.ABORT, {"id": run.id, "code": code[:100], "reason": reason})
+    return True

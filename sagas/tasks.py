@@ -1,0 +1,28 @@
+"""The saga kernel's own Celery tasks."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from events.queues import Queue
+from events.routing import assign
+from sagas.cohorts import advance
+from sagas.start import sweep
+
+assign("sagas.settle", Queue.ORDERS)
+assign("sagas.sweep", Queue.ORDERS)
+
+
+@shared_task(name="sagas.settle", bind=True)
+def settle_task(self: object, run_ids: list[str]) -> None:
+    """The body of a stage's chord: it only wakes the runs, their rows decide."""
+    delivery = getattr(getattr(self, "request", None), "delivery_info", None) or {}
+    queue = delivery.get("routing_key")
+    here = Queue(queue) if queue in set(Queue) else None
+    advance([UUID(run_id) for run_id in run_ids], here)
+
+
+@shared_task(name="sagas.sweep")
+def sweep_task() -> None:
+    """Asks again for every run that is late."""
+    sweep()
