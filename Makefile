@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer, git and make. `make run PYTHON=/path/to/python` names another Python.
-.PHONY: run test lint shell clean lock runtime development chromium
+.PHONY: run test lint ruff types contracts django shell clean lock runtime development chromium
 
 PYTHON_OF_PROJECT := .venv/bin/python
 STACK_DATA_DIR ?= var/stack
@@ -14,11 +14,19 @@ run: runtime
 test: development chromium
 	$(PYTHON_OF_PROJECT) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
-lint: development
+lint: ruff types contracts django
+
+ruff: development
 	$(PYTHON_OF_PROJECT) -m ruff check .
 	$(PYTHON_OF_PROJECT) -m ruff format --check .
+
+types: development
 	$(NOWHERE) $(PYTHON_OF_PROJECT) -m mypy .
-	$(NOWHERE) .venv/bin/lint-imports
+
+contracts: development
+	$(NOWHERE) $(PYTHON_OF_PROJECT) .venv/bin/lint-imports
+
+django: development
 	@# Without a database, or Django would wait for it to compare histories.
 	$(NOWHERE) DATABASE_URL= PYTHONWARNINGS=ignore $(PYTHON_OF_PROJECT) manage.py makemigrations --check --dry-run
 	$(NOWHERE) $(PYTHON_OF_PROJECT) manage.py check

@@ -111,6 +111,8 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         "keepalives_count": 3,
     }
 )
+if ENVIRONMENT == "test":
+    DATABASES["default"]["OPTIONS"]["options"] = "-c events.erasable=on"  # the log may be emptied between tests
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey or Redis ------------------------------------------------------------------------------------
@@ -216,6 +218,24 @@ REST_FRAMEWORK: dict[str, Any] = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- The admin ------------------------------------------------------------------------------------------
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Orders",
+    "SITE_HEADER": "Orders",
+    "SITE_SYMBOL": "orders",
+    "SITE_URL": None,
+    "STYLES": ["orderproject.navigation.stylesheet"],
+    "DASHBOARD_CALLBACK": "orderproject.dashboard.summary",
+    "SIDEBAR": {"navigation": "orderproject.navigation.sidebar"},
+    "COLORS": {  # blue: violet is Unfold's own
+        "primary": {
+            "50": "#eff6ff", "100": "#dbeafe", "200": "#bfdbfe", "300": "#93c5fd", "400": "#60a5fa", "500": "#3b82f6",
+            "600": "#2563eb", "700": "#1d4ed8", "800": "#1e40af", "900": "#1e3a8a", "950": "#172554",
+        },
+    },
+}  # fmt: skip
+SAGA_SUBJECT_PAGE = "admin:orders_order_change"  # the admin page of what a saga is about
 
 # --- Who may --------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

@@ -85,6 +85,4 @@ def start_servers() -> None:
 
 def with_valkey_database(number: int) -> dict[str, str]:
     urls = {name: os.environ[name] for name in ("BROKER_URL", "REDIS_URL")}
-    return {
-        name: f"{url.rsplit('/', 1)[0]}/{number}" for name, url in urls.items() if url.startswith("redis://")
-    }
+    return {name: f"{url.rsplit('/', 1)[0]}/{number}" for name, url in urls.items() if url.startswith("redis://")}

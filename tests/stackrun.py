@@ -84,15 +84,11 @@ class StackRun:
     def child(self, text: str) -> int:
         """The process right below whose command line contains `text`."""
         parents = parents_of_all()
-        return next(
-            pid for pid, parent in parents.items() if parent == self.pid and text in command_line(pid)
-        )
+        return next(pid for pid, parent in parents.items() if parent == self.pid and text in command_line(pid))
 
     def variable(self, name: str) -> str:
         """As its processes see it."""
-        found = re.search(
-            rf"^export {name}='?([^'\n]*)", (self.data / "environment").read_text(), re.MULTILINE
-        )
+        found = re.search(rf"^export {name}='?([^'\n]*)", (self.data / "environment").read_text(), re.MULTILINE)
         assert found, name
         return found[1]
 

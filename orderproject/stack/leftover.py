@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +42,7 @@ def _is_server_of(pid: int, cluster: Path) -> bool:
 
 
 def _command_line(pid: int) -> str:
-    if sys.platform == "linux":
+    if Path("/proc/self/cmdline").exists():
         with suppress(OSError):
             return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
         return ""

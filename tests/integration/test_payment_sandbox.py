@@ -79,9 +79,7 @@ class SandboxProcess:
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=3)
         try:
-            connection.request(
-                method, path, body, {name.replace("_", "-"): headers[name] for name in headers}
-            )
+            connection.request(method, path, body, {name.replace("_", "-"): headers[name] for name in headers})
             response = connection.getresponse()
             return Reply(response.status, response.headers, response.read())
         finally:
@@ -254,10 +252,7 @@ class TestGatewayAgainstBrokenServers:
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         gateway = SandboxGateway(sandbox.url)
-        calls = [
-            asyncio.run_coroutine_threadsafe(gateway.authorize(charge(), fresh("auth")), loop)
-            for _ in range(200)
-        ]
+        calls = [asyncio.run_coroutine_threadsafe(gateway.authorize(charge(), fresh("auth")), loop) for _ in range(200)]
         assert len({call.result(timeout=5).id for call in calls}) == 200
         asyncio.run_coroutine_threadsafe(gateway.aclose(), loop).result(timeout=5)
         loop.call_soon_threadsafe(loop.stop)
@@ -301,9 +296,7 @@ class TestWire:
     def test_a_key_is_bound_to_its_body_whatever_its_spelling(self, sandbox):
         key = fresh("auth")
         sandbox.authorize(key)
-        spaced = (
-            b' {"reference": "order-1",  "currency": "EUR", "amount": "19.99", "token": "tok_\\u0076isa"}'
-        )
+        spaced = b' {"reference": "order-1",  "currency": "EUR", "amount": "19.99", "token": "tok_\\u0076isa"}'
         assert sandbox.ask("POST", AUTHORIZATIONS, spaced, Idempotency_Key=key).status == 201
         reused = sandbox.authorize(key, reference="order-2")
         assert (reused.status, reused.code) == (422, "idempotency_key_reused")
@@ -337,13 +330,10 @@ class TestWire:
         sandbox.authorize(authorize_key, reference=reference)
         sandbox.post(f"{AUTHORIZATIONS}/{authorization_id}/capture", {}, capture_key)
         sandbox.post(f"{AUTHORIZATIONS}/{authorization_id}/refunds", {"amount": "1.00"}, refund_key)
-        rows = [
-            row for row in sandbox.get("/v1/operations").json["operations"] if row["reference"] == reference
-        ]
+        rows = [row for row in sandbox.get("/v1/operations").json["operations"] if row["reference"] == reference]
         common = {"authorizationId": authorization_id, "reference": reference}
         assert rows == [
-            {"key": authorize_key, "kind": "authorize", "requests": 2, "status": 201, "amount": "19.99"}
-            | common,
+            {"key": authorize_key, "kind": "authorize", "requests": 2, "status": 201, "amount": "19.99"} | common,
             {"key": capture_key, "kind": "capture", "requests": 1, "status": 200, "amount": "19.99"} | common,
             {"key": refund_key, "kind": "refund", "requests": 1, "status": 201, "amount": "1.00"} | common,
         ]

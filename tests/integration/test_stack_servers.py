@@ -46,9 +46,7 @@ def run(url: str, statement: str) -> None:
 
 
 def test_postgres_has_default_settings_and_sorts_by_code_point(postgres: EmbeddedPostgres) -> None:
-    changed = (
-        "SELECT array_agg(name) FROM pg_settings WHERE source = 'command line' AND context <> 'internal'"
-    )
+    changed = "SELECT array_agg(name) FROM pg_settings WHERE source = 'command line' AND context <> 'internal'"
     assert set(ask(postgres.admin_url, changed)[0]) <= {  # type: ignore[call-overload]
         "config_file",
         "data_directory",
@@ -115,7 +113,7 @@ def test_an_interrupted_creation_is_begun_anew(tmp_path: Path) -> None:
 def test_valkey_keeps_its_queues_over_stop_and_kill(valkey: EmbeddedValkey) -> None:
     client = redis.Redis.from_url(valkey.url, decode_responses=True)
     client.rpush("orders", "first")
-    client.execute_command("WAITAOF", 1, 0, 5000)  # type: ignore[no-untyped-call]
+    client.execute_command("WAITAOF", 1, 0, 5000)
     for end in (valkey.stop, valkey.kill):
         end()
         valkey.start()

@@ -13,9 +13,7 @@ import redis
 
 from tests.stackrun import StackRun, parents_of_all, until
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them"
-)
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them")
 
 PROGRAM = ("-m", "tests.integration.fake_stack")
 READY = "Serving until Ctrl-C"

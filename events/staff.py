@@ -1,0 +1,68 @@
+"""What members of staff do in the admin: asked for twice, and written down with their name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Model
+from django.forms import Form
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from events.context import caused_by, current_context
+
+if TYPE_CHECKING:
+    from unfold.admin import ModelAdmin
+
+
+def acting(request: HttpRequest) -> AbstractContextManager[None]:
+    """Events recorded inside name this member of staff as their actor."""
+    return caused_by(replace(current_context(), actor=f"staff:{request.user.pk}"))
+
+
+def audit(request: HttpRequest, objects: Iterable[Model], message: str) -> None:
+    """One line in the admin's history for each object."""
+    listed = list(objects)
+    if listed:
+        LogEntry.objects.log_actions(
+            user_id=request.user.pk,
+            queryset=listed,  # type: ignore[arg-type]  any iterable of one model does
+            action_flag=CHANGE,
+            change_message=message,
+        )
+
+
+def confirm(
+    admin: ModelAdmin,
+    request: HttpRequest,
+    *,
+    title: str,
+    question: str,
+    button: str,
+    objects: Iterable[Model],
+    action: str = "",
+    form: Form | None = None,
+    back: str = "",
+) -> TemplateResponse:
+    """The page before the deed. `action` names a bulk action, which is then posted again with `confirmed`."""
+    context: dict[str, Any] = {
+        **admin.admin_site.each_context(request),
+        "opts": admin.model._meta,
+        "media": admin.media,
+        "title": title,
+        "question": question,
+        "button": button,
+        "objects": list(objects),
+        "action": action,
+        "form": form,
+        "back": back,
+    }
+    return TemplateResponse(request, "admin/events/confirm.html", context)
+
+
+def confirmed(request: HttpRequest) -> bool:
+    return request.method == "POST" and "confirmed" in request.POST

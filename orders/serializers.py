@@ -1,0 +1,205 @@
+"""Orders on the wire: what clients send, checked, and what they get. The OpenAPI schema is made of these."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import msgspec
+from django.core.exceptions import ValidationError as Invalid
+from django.core.validators import validate_email
+from msgspec import Meta
+from rest_framework.exceptions import ValidationError
+
+from events import Money
+from events.models import StoredEvent
+from orders import models
+from orders.services import Placement, Wanted
+
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217", examples=["EUR"])]
+Country = Annotated[str, Meta(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["DE"])]
+Token = Annotated[str, Meta(pattern="^[!-~]{1,255}$", description="The processor's, never a card", examples=["tok_visa"])]
+Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"}, examples=["a@example.com"])]
+Text = Annotated[str, Meta(max_length=200)]
+Sku = Annotated[str, Meta(min_length=1, max_length=64, examples=["MUG-RED"])]
+Quantity = Annotated[int, Meta(ge=1, le=10_000)]
+Reason = Annotated[str, Meta(min_length=1, max_length=100, examples=["ordered by mistake"])]
+
+
+# --- in ------------------------------------------------------------------------------------------------------
+
+
+class NewItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One product; its price is the catalogue's to say."""
+
+    sku: Sku
+    quantity: Quantity
+
+
+class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Where the goods go."""
+
+    name: Text
+    line1: Text
+    city: Text
+    postal_code: Text
+    country: Country
+
+
+class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """An order as the customer asks for it. A SKU may stand in it once."""
+
+    currency: Currency
+    email: Email
+    payment_token: Token
+    shipping_address: Address
+    items: Annotated[list[NewItem], Meta(min_length=1, max_length=500)]
+
+    @classmethod
+    def of(cls, data: Any) -> NewOrder:
+        """Raises ValidationError, msgspec's or the framework's, with the place of what is wrong."""
+        order = msgspec.convert(data, cls)
+        try:
+            validate_email(order.email)
+        except Invalid as error:
+            raise ValidationError({"email": [error.message]}) from error
+        if doubles := _doubles(order.items):
+            raise ValidationError({"items": {str(index): {"sku": ["A SKU may stand here once."]} for index in doubles}})
+        return order
+
+    def placement(self, customer_id: UUID) -> Placement:
+        return Placement(
+            customer_id=customer_id,
+            currency=self.currency,
+            email=self.email,
+            payment_token=self.payment_token,
+            shipping_address=msgspec.to_builtins(self.shipping_address),
+            items=[Wanted(item.sku, item.quantity) for item in self.items],
+        )
+
+
+def _doubles(items: Sequence[NewItem]) -> list[int]:
+    counts = Counter(item.sku for item in items)
+    if len(counts) == len(items):
+        return []
+    first: set[str] = set()
+    return [index for index, item in enumerate(items) if item.sku in first or first.add(item.sku)]  # type: ignore[func-returns-value]
+
+
+class Cancellation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the order is to be cancelled."""
+
+    reason: Reason
+
+
+# --- out -----------------------------------------------------------------------------------------------------
+
+
+class Line(msgspec.Struct, frozen=True, rename="camel"):
+    """One product of an order, at the price of the day of the order."""
+
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Money
+    line_total: Money
+    shipped_quantity: int
+    returned_quantity: int
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """`pending`, `authorized`, `succeeded`, `failed`, `voided` or `refunded`; `reason` says why it failed."""
+
+    status: str
+    reason: str | None
+
+
+class Order(msgspec.Struct, frozen=True, rename="camel"):
+    """An order as it is now."""
+
+    id: UUID
+    number: str
+    status: models.Status
+    version: int
+    currency: str
+    total: Money
+    items: list[Line]
+    email: str
+    shipping_address: Address
+    payment: Payment
+    cancel_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, order: models.Order, payment: StoredEvent | None) -> Order:
+        currency = order.currency
+        return cls(
+            id=order.id,
+            number=order.number,
+            status=models.Status(order.status),
+            version=order.version,
+            currency=currency,
+            total=order.money,
+            items=[_line(line, currency) for line in order.lines.all()],
+            email=order.email,
+            shipping_address=cast("Address", order.shipping_address),  # stored as it goes out
+            payment=_payment(payment),
+            cancel_reason=order.cancel_reason or None,
+            created_at=order.created_at,
+            updated_at=order.updated_at,
+        )
+
+
+def _line(line: models.OrderLine, currency: str) -> Line:
+    return Line(
+        sku=line.sku,
+        name=line.name,
+        quantity=line.quantity,
+        unit_price=Money(line.unit_price, currency),
+        line_total=Money(line.unit_price * line.quantity, currency),
+        shipped_quantity=line.shipped_quantity,
+        returned_quantity=line.returned_quantity,
+    )
+
+
+NO_PAYMENT = Payment("pending", None)
+
+
+def _payment(last: StoredEvent | None) -> Payment:
+    if last is None:
+        return NO_PAYMENT
+    return Payment(last.type.rpartition(".")[2], getattr(last, "failure", None))
+
+
+def etag(order: models.Order, payment: StoredEvent | None) -> str:
+    """Changes with everything that the order's JSON is made of."""
+    paid = payment.stream_version if payment else 0
+    return f'"{order.version}-{paid}-{int(order.updated_at.timestamp() * 1_000_000):x}"'
+
+
+class OrderPage(msgspec.Struct, frozen=True):
+    """`next` and `previous` are addresses of further pages."""
+
+    next: str | None
+    previous: str | None
+    results: list[Order]
+
+
+class Envelope(msgspec.Struct, frozen=True, rename="camel"):
+    """An event as it goes over every wire."""
+
+    event_id: UUID
+    event_type: str
+    version: str
+    timestamp: datetime
+    source: str
+    data: dict[str, Any]
+    stream: str
+    stream_version: int
+    correlation_id: str
+    causation_id: str
+    traceparent: str

@@ -1,0 +1,12 @@
+"""Below `/api/v1/`."""
+
+from django.urls import path
+
+from orders.api import Cancel, OneOrder, OrderEvents, Orders
+
+urlpatterns = [
+    path("orders/", Orders.as_view(), name="orders"),
+    path("orders/<uuid:order_id>/", OneOrder.as_view(), name="order"),
+    path("orders/<uuid:order_id>/cancel/", Cancel.as_view(), name="order-cancel"),
+    path("orders/<uuid:order_id>/events/", OrderEvents.as_view(), name="order-events"),
+]

@@ -1,0 +1,41 @@
+"""Every service has the same file names, and only those it needs."""
+
+import pytest
+
+from orderproject.stack.processes import PROJECT
+
+SERVICES = ("orders", "inventory", "payments", "notifications")
+PACKAGES = ("events", "sagas", *SERVICES, "orderproject")
+FILES = {
+    "__init__", "admin", "api", "apps", "events", "models", "ports", "sagas", "selectors", "serializers", "services",
+    "sql", "steps", "subscribers", "tasks", "urls",
+}  # fmt: skip
+FOLDERS = {"migrations", "management", "static", "templates", "__pycache__"}
+# What a service has beyond them, each with its reason.
+BEYOND = {
+    "inventory/allocation.py": "who gets what from where: pure, apart from the rows",
+    "notifications/mailbox.py": "a Django mail backend, named in the settings",
+    "payments/gateway": "the port to the card processor and its adapters",
+    "payments/gateways.py": "which adapter the settings ask for",
+    "payments/sandbox": "the card processor for tests, a program of its own",
+}
+SHAPELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_the_usual_files(service: str) -> None:
+    unusual = {
+        f"{service}/{path.name}"
+        for path in (PROJECT / service).iterdir()
+        if not ((path.stem in FILES and path.suffix == ".py") or path.name in FOLDERS)
+    }
+    assert unusual <= BEYOND.keys(), "give it a usual name, or list it in BEYOND with its reason"
+
+
+def test_what_is_listed_as_unusual_exists() -> None:
+    assert [path for path in BEYOND if not (PROJECT / path).exists()] == []
+
+
+def test_no_module_is_a_drawer_for_everything() -> None:
+    found = [path for package in PACKAGES for path in (PROJECT / package).rglob("*") if path.stem in SHAPELESS]
+    assert found == []

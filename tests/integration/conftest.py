@@ -1,0 +1,26 @@
+"""What the kernel's tests share: an empty broker, and a relay whose messages can be read."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from orderproject.celery import app
+from tests.integration import listeners
+from tests.integration.mail import Mail
+
+
+@pytest.fixture
+def mail() -> Iterator[Mail]:
+    """The broker's queues, empty before and after."""
+    mail = Mail(app)
+    mail.purge()
+    yield mail
+    mail.purge()
+
+
+@pytest.fixture(autouse=True)
+def _silence() -> None:
+    listeners.handled.clear()
+    listeners.poison.clear()
+    listeners.calls.clear()
+    listeners.keys_seen.clear()

@@ -1,0 +1,53 @@
+"""An event with subscribers of every kind, for the tests of the kernel."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from events import Backoff, Event, Failures, Queue, Refused, subscribe
+
+handled: list[tuple[str, str]] = []
+poison: set[str] = set()
+calls: list[int] = []
+keys_seen: list[str] = []
+RETRY = Backoff(base=1, cap=4, attempts=3)
+
+
+class Rang(Event, type="bell.rang", version="1.0", stream="bell_id"):
+    """A bell rang."""
+
+    bell_id: UUID
+    name: str
+
+
+def _handle(subscriber: str, events: Sequence[Rang]) -> None:
+    calls.append(len(events))
+    for event in events:
+        if event.name in poison:
+            raise ValueError(f"{event.name} is poison")
+        if event.name == "refused":
+            raise Refused("no", "not today")
+    handled.extend((subscriber, event.name) for event in events)
+
+
+@subscribe(Rang, queue=Queue.ORDERS, batch=100, retry=RETRY)
+def together(events: Sequence[Rang]) -> None:
+    """Many at once, in one transaction."""
+    _handle("together", events)
+
+
+@subscribe(Rang, queue=Queue.INVENTORY, retry=RETRY, ordered=True)
+def in_order(event: Rang) -> None:
+    """One after the other, per bell."""
+    _handle("in_order", [event])
+
+
+@subscribe(Rang, queue=Queue.NOTIFICATIONS, batch=100, atomic=False, retry=RETRY)
+def outside(events: Sequence[Rang], keys: Sequence[str]) -> Failures:
+    """Outside any transaction; says itself what failed."""
+    keys_seen.extend(keys)
+    handled.extend(("outside", event.name) for event in events if event.name not in poison)
+    return {
+        UUID(key.rpartition(":")[2]): OSError("away")
+        for event, key in zip(events, keys, strict=True)
+        if event.name in poison
+    }
