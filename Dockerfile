@@ -21,7 +21,8 @@ COPY orderproject/ orderproject/
 # The addresses are never called; the settings only ask that there are some.
 RUN ENVIRONMENT=test DATABASE_URL=postgres://nobody@127.0.0.1:9/none REDIS_URL=redis://127.0.0.1:9/0 \
     python manage.py collectstatic --no-input \
-    && python -m compileall -q .
+    && python -m compileall -q . \
+    && chmod -R a+rX .
 
 FROM base AS final
 RUN pip uninstall --yes --quiet --root-user-action=ignore setuptools wheel pip \

@@ -34,7 +34,7 @@ django: development
 # Django's shell on the running stack.
 shell: runtime
 	@test -f "$(STACK_DATA_DIR)/environment" || { echo "No stack runs on $(STACK_DATA_DIR): start one with make run."; exit 1; }
-	@. "$(abspath $(STACK_DATA_DIR))/environment" && exec $(PYTHON_OF_PROJECT) manage.py shell
+	@. "$(STACK_DATA_DIR)/environment" && exec $(PYTHON_OF_PROJECT) manage.py shell
 
 # The data of the stack stay.
 clean:

@@ -85,7 +85,7 @@ class StoredEventAdmin(ReadOnlyAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {"may_view_delivery": request.user.has_perm("events.view_delivery")}
+        context: dict[str, Any] = {"may_view_delivery": request.user.has_perm("events.view_delivery")}
         if context["may_view_delivery"] and (event := self.get_object(request, object_id)):
             context["sendings"] = sendings([event])
         response: HttpResponse = super().change_view(request, object_id, form_url, context | (extra_context or {}))

@@ -143,14 +143,13 @@ def _handle(subscriber: Subscriber, failures: _Failures, lease: UUID | None, ids
         with transaction.atomic():
             taken = _take(ids, failures)
             bad = _call(subscriber, taken)
-            sql.run(sql.DONE, [[one.id for one in taken if one.event_id not in bad]])
+            sql.run(sql.DONE, [[one.id for one in taken if one.id not in bad]])
     else:
         taken = _take(ids, failures)
         bad = _call(subscriber, taken)
-        sql.run(sql.DONE_UNDER_LEASE, [[one.id for one in taken if one.event_id not in bad], lease])
-    for one in taken:
-        if one.event_id in bad:
-            failures.add(one.id, bad[one.event_id])
+        sql.run(sql.DONE_UNDER_LEASE, [[one.id for one in taken if one.id not in bad], lease])
+    for delivery_id, error in bad.items():
+        failures.add(delivery_id, error)
 
 
 def _take(ids: Sequence[int], failures: _Failures) -> list[Taken]:
@@ -168,7 +167,8 @@ def _take(ids: Sequence[int], failures: _Failures) -> list[Taken]:
     ]
 
 
-def _call(subscriber: Subscriber, taken: Sequence[Taken]) -> dict[UUID, Exception]:
+def _call(subscriber: Subscriber, taken: Sequence[Taken]) -> dict[int, Exception]:
+    """Returns the deliveries that the handler says failed."""
     if not taken:
         return {}
     default = taken[0].context if len(taken) == 1 else Context(actor=subscriber.name)
@@ -179,4 +179,5 @@ def _call(subscriber: Subscriber, taken: Sequence[Taken]) -> dict[UUID, Exceptio
             subscriber.handler(one.event, **keyed)
             return {}
         batch_keyed = {"keys": [one.key(subscriber) for one in taken]} if subscriber.wants_keys else {}
-        return dict(subscriber.handler([one.event for one in taken], **batch_keyed) or {})
+        failed = subscriber.handler([one.event for one in taken], **batch_keyed) or {}
+        return {taken[place].id: error for place, error in failed.items()}

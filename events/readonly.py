@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.admin import ShowFacets
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
@@ -14,10 +15,10 @@ class UncountedAdmin(ModelAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     list_disable_select_all = True
     list_per_page = 50
     list_filter_submit = True
-    date_hierarchy = None
 
 
 class ReadOnlyAdmin(UncountedAdmin):

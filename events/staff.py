@@ -26,14 +26,10 @@ def acting(request: HttpRequest) -> AbstractContextManager[None]:
 
 def audit(request: HttpRequest, objects: Iterable[Model], message: str) -> None:
     """One line in the admin's history for each object."""
-    listed = list(objects)
+    listed: Any = list(objects)  # Django's stubs want a query set; any sequence of one model does
+    user: Any = request.user
     if listed:
-        LogEntry.objects.log_actions(
-            user_id=request.user.pk,
-            queryset=listed,  # type: ignore[arg-type]  any iterable of one model does
-            action_flag=CHANGE,
-            change_message=message,
-        )
+        LogEntry.objects.log_actions(user_id=user.pk, queryset=listed, action_flag=CHANGE, change_message=message)
 
 
 def confirm(

@@ -18,8 +18,8 @@ from events.queues import Queue
 from events.retry import Backoff
 
 F = TypeVar("F", bound=Callable[..., Any])
-Failures = Mapping[UUID, Exception]
-"""What a batch handler may return: the events (by id) that failed, with their errors. The others are done."""
+Failures = Mapping[int, Exception]
+"""What a batch handler may return: the places in its batch that failed, with their errors. The others are done."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import ChoicesCheckboxFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesCheckboxFilter, RelatedCheckboxFilter
 from unfold.decorators import display
 
 from events.readonly import ReadOnlyAdmin, UncountedAdmin, badge
@@ -51,7 +51,7 @@ class StockInline(ShownInline):
 @admin.register(Product)
 class ProductAdmin(UncountedAdmin):
     list_display = ("sku", "name", "price", "currency", "available", "held", "for_sale")
-    list_filter = ("active",)
+    list_filter = (("active", BooleanRadioFilter),)
     search_fields = ("sku", "name")
     ordering = ("sku",)
     sortable_by = ()
@@ -91,7 +91,7 @@ class WarehouseAdmin(ModelAdmin):
         return ("code",) if obj else ()
 
 
-class StockForm(forms.ModelForm):  # type: ignore[type-arg]  Django's own class takes no argument
+class StockForm(forms.ModelForm):  # type: ignore[type-arg]
     """`on_hand` is a correction: what was sold since the page was opened stays sold."""
 
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -119,7 +119,7 @@ class StockForm(forms.ModelForm):  # type: ignore[type-arg]  Django's own class 
 class StockAdmin(UncountedAdmin):
     form = StockForm
     list_display = ("product", "warehouse", "on_hand", "held", "available")
-    list_filter = ("warehouse",)
+    list_filter = (("warehouse", RelatedCheckboxFilter),)
     list_select_related = ("product", "warehouse")
     search_fields = ("product__sku", "product__name")
     sortable_by = ()

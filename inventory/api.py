@@ -40,6 +40,7 @@ class Products(GenericAPIView[models.Product]):
     permission_classes = ()
     queryset = models.Product.objects.none()  # its type is all that the schema asks
     filterset_class = ProductFilters
+    many = True
     orderings: Mapping[str, tuple[str, ...]] = {"sku": ("sku",), "name": ("name", "sku"), "price": ("price", "sku")}
     default_ordering = "sku"
 
@@ -48,7 +49,7 @@ class Products(GenericAPIView[models.Product]):
         tags=["products"],
         auth=[],
         summary="What is for sale",
-        responses={200: wire.ProductPage},
+        responses={200: wire.Product},
     )
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(products())) or []

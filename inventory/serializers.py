@@ -20,11 +20,3 @@ class Product(msgspec.Struct, frozen=True):
     def of(cls, product: models.Product) -> Product:
         """`product` comes from `selectors.products()`, which counts what is available."""
         return cls(product.sku, product.name, product.money, product.available)  # type: ignore[attr-defined]
-
-
-class ProductPage(msgspec.Struct, frozen=True):
-    """`next` and `previous` are addresses of further pages."""
-
-    next: str | None
-    previous: str | None
-    results: list[Product]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 
 from events.log import emit
+from notifications import sql
 from notifications.events import NotificationFailed, NotificationSent
 from notifications.models import Kind, Notification
 from notifications.ports import order_summaries
@@ -24,13 +26,15 @@ def notify(kind: Kind, order_ids: Sequence[UUID]) -> dict[UUID, Exception]:
     sends again, under the same Message-ID.
     """
     unsent = [one for one in _written(kind, order_ids) if one.sent_at is None]
+    if not unsent:
+        return {}
     failures = _send(unsent)
     now = datetime.now(UTC)
     for one in unsent:
         error = failures.get(one.order_id)
         one.sent_at, one.error = (None, str(error)) if error else (now, "")
     with transaction.atomic():
-        Notification.objects.bulk_update(unsent, ["sent_at", "error"])
+        sql.run(sql.SENT, [[one.id for one in unsent], [one.sent_at for one in unsent], [one.error for one in unsent]])
         emit(_event(one) for one in unsent)
     return failures
 
@@ -67,19 +71,19 @@ def _draft(kind: Kind, order_id: UUID, summary: Mapping[str, Any]) -> Notificati
 
 
 def _send(unsent: Sequence[Notification]) -> dict[UUID, Exception]:
-    """One connection for all. A server that is away fails all; a bad address only its own."""
-    if not unsent:
-        return {}
+    """One connection for all. A bad address fails its own mail only, a lost server all that it has not taken."""
     failures: dict[UUID, Exception] = {}
+    waiting = list(unsent)
     try:
         with get_connection() as mail_server:
-            for one in unsent:
+            while waiting:
                 try:
-                    mail_server.send_messages([_message(one)])
-                except Exception as error:  # noqa: BLE001  one customer's failure is not another's
-                    failures[one.order_id] = error
-    except Exception as error:  # noqa: BLE001  no connection: all wait
-        return {one.order_id: error for one in unsent}
+                    mail_server.send_messages([_message(waiting[0])])
+                except (SMTPResponseException, SMTPRecipientsRefused) as refused:
+                    failures[waiting[0].order_id] = refused
+                waiting.pop(0)
+    except Exception as error:  # noqa: BLE001  whatever a mail backend raises: those that wait try again
+        failures.update({one.order_id: error for one in waiting})
     return failures
 
 

@@ -22,4 +22,4 @@ def mail_cancellation(events: Sequence[OrderCancelled]) -> Failures:
 
 def _notify(kind: Kind, events: Sequence[OrderConfirmed | OrderCancelled]) -> Failures:
     failures = notify(kind, [event.order_id for event in events])
-    return {event.order_id: failures[event.order_id] for event in events if event.order_id in failures}
+    return {place: failures[event.order_id] for place, event in enumerate(events) if event.order_id in failures}

@@ -143,9 +143,7 @@ class TokenRefreshView(_Public):
         return Response(Access(str(access_token(user))))
 
 
-def locked_out(
-    request: HttpRequest, response: HttpResponse | None = None, credentials: object = None
-) -> HttpResponse:
+def locked_out(request: HttpRequest, response: HttpResponse | None = None, credentials: object = None) -> HttpResponse:
     """AXES_LOCKOUT_CALLABLE. Every further attempt begins the cool-off anew, so its whole length is the truth."""
     cool_off = get_cool_off(request)
     seconds = str(int(cool_off.total_seconds()))

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from events.models import Delivery, DeliveryState
-from orders.filters import created_since, today
+from orders.finding import created_since, today
 from orders.models import Order, Status
 from sagas.models import SagaRun
 from sagas.plan import RunState
@@ -38,9 +38,8 @@ def summary(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _orders_today() -> list[Tile]:
-    counted = dict(
-        created_since(Order.objects.all(), today()).order_by().values_list("status").annotate(number=Count("id"))
-    )
+    fresh = created_since(Order.objects.order_by(), today())
+    counted: dict[str, int] = dict(fresh.values_list("status").annotate(number=Count("id")))
     return [
         Tile(status.label, counted.get(status, 0), _list("orders_order", status__exact=status, created="today"))
         for status in Status

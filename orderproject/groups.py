@@ -41,8 +41,7 @@ def create_groups(**_: Any) -> None:
     from django.contrib.auth.models import Group, Permission
 
     permissions = {
-        f"{one.content_type.app_label}.{one.codename}": one
-        for one in Permission.objects.select_related("content_type")
+        f"{one.content_type.app_label}.{one.codename}": one for one in Permission.objects.select_related("content_type")
     }
     for name, codes in GROUPS.items():
         group, new = Group.objects.get_or_create(name=name)

@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
 from uuid_utils.compat import uuid7
 
 from events.context import Context, caused_by
+from orderproject.paths import PROBES, is_for_programs
 
 REQUEST_ID = re.compile(r"^[\x21-\x7e]{1,128}$")
 TRACEPARENT = re.compile(r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
@@ -31,3 +34,13 @@ class RequestContextMiddleware:
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
         return response
+
+
+class PathMiddleware(CommonMiddleware):
+    """Django's, but programs are never redirected, for they would lose the body, and probes may use any host name."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+        return None if request.path in PROBES else super().process_request(request)
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        return not is_for_programs(request.path) and super().should_redirect_with_slash(request)

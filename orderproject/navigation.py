@@ -39,7 +39,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Events & deliveries",
             [
                 _model("Stored events", "history", "events", "storedevent"),
-                _model("Deliveries", "send", "events", "delivery") | {"badge": "orderproject.navigation.dead_badge"},
+                _model("Deliveries", "send", "events", "delivery") | _dead_badge(request),
             ],
         ),
         _group("Sagas", [_model("Sagas", "account_tree", "sagas", "sagarun")]),
@@ -54,12 +54,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def dead_badge(request: HttpRequest) -> str:
+def _dead_badge(request: HttpRequest) -> dict[str, Any]:
     """How many deliveries are dead, if any; an index holds only those."""
     if not request.user.has_perm("events.view_delivery"):
-        return ""
+        return {}
     dead = Delivery.objects.filter(state=DeliveryState.DEAD)[:100].count()
-    return "" if not dead else "99+" if dead > 99 else str(dead)
+    return {"badge": "99+" if dead > 99 else str(dead)} if dead else {}
 
 
 def stylesheet(request: HttpRequest) -> str:
@@ -88,5 +88,3 @@ def _link(title: str, icon: str, permission: str, url: str) -> dict[str, Any]:
 
 def _may(permission: str, request: HttpRequest) -> bool:
     return request.user.has_perm(permission)
-
-

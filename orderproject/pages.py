@@ -37,9 +37,7 @@ class CursorPages(BasePagination):
     A cursor is signed, so that only our own come in, and holds for the ordering that it was made for.
     """
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
-    ) -> list[Any] | None:
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
         self.request = request
         self.ordering, self.columns = _ordering(request, view)
         limit = _limit(request)
@@ -95,7 +93,9 @@ class CursorPages(BasePagination):
         return [
             _parameter("cursor", {"type": "string"}, "From `next` or `previous` of another page."),
             _parameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": LIMIT}, "Page size."),
-            _parameter("ordering", {"type": "string", "enum": names, "default": view.default_ordering}, "`-` reverses."),
+            _parameter(
+                "ordering", {"type": "string", "enum": names, "default": view.default_ordering}, "`-` reverses."
+            ),
         ]
 
 

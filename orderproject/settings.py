@@ -14,6 +14,7 @@ from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
 from events.queues import Queue
+from orderproject.logs import configuration
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -70,7 +71,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "orderproject.middleware.PathMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -159,12 +160,9 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0  # with REMAP_SIGTERM=SIGQUIT: SIGTERM
 CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 CELERY_TASK_CREATE_MISSING_QUEUES = False  # a misspelt queue fails at once
 CELERY_TASK_ROUTES = ("events.routing.route",)
-CELERY_TASK_QUEUES = [
-    BrokerQueue(str(queue), Exchange("tasks", type="topic"), routing_key=str(queue)) for queue in Queue
-]
+# Direct, so that messages go by the queue's name: bindings of other exchanges are keys that a FLUSHALL takes along.
+CELERY_TASK_QUEUES = [BrokerQueue(str(queue), Exchange("tasks", type="direct"), str(queue)) for queue in Queue]
 CELERY_TASK_DEFAULT_QUEUE = "orders"
-CELERY_TASK_DEFAULT_EXCHANGE = "tasks"
-CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
 CELERY_TASK_PUBLISH_RETRY = False  # a failed publish is asked again by rows; waiting for it would block
 CELERY_TASK_SEND_SENT_EVENT = True  # Flower: queue time
 CELERY_WORKER_SEND_TASK_EVENTS = True
@@ -210,12 +208,37 @@ DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="orders@example.
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["orderproject.wire.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["orderproject.wire.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "orderproject.pages.CursorPages",
+    "DEFAULT_FILTER_BACKENDS": ["orderproject.filters.KnownParameters"],
+    "DEFAULT_SCHEMA_CLASS": "orderproject.openapi.Schema",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is answered with 405: the schema says more
     "EXCEPTION_HANDLER": "orderproject.problems.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SIMPLE_JWT: dict[str, Any] = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),  # as long may a revoked right still work
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
+    "TOKEN_USER_CLASS": "orderproject.auth.Caller",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Orders",
+    "DESCRIPTION": "Place orders, follow and cancel them. Errors are problem+json (RFC 9457).",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "orderproject.openapi.add_what_all_share",
+    ],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "displayRequestDuration": True},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
@@ -242,6 +265,9 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "orderproject.auth.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -262,8 +288,10 @@ if PRODUCTION:
 
 # --- Text, time, files, logs ----------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = ["orderproject.formats"]  # to the second: that is how one reads a log
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = not PRODUCTION  # production collects its static files
+LOGGING = configuration(as_json=PRODUCTION)

@@ -1,6 +1,29 @@
 """Where things are."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from orderproject.auth import TokenRefreshView, TokenView
+from orderproject.health import livez, readyz
+
+api = [
+    path("auth/token/", TokenView.as_view(), name="token"),
+    path("auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
+    path("", include("inventory.urls")),
+    path("", include("orders.urls")),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(), name="docs"),
+]
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/v1/", include(api)),
+    path("livez", livez),
+    path("readyz", readyz),
+]
+
+handler400 = "orderproject.problems.bad_request"
+handler403 = "orderproject.problems.permission_denied"
+handler404 = "orderproject.problems.page_not_found"
+handler500 = "orderproject.problems.server_error"

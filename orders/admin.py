@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from events.errors import Conflict
 from events.readonly import ReadOnlyAdmin, badge
 from events.staff import acting, audit, confirm, confirmed
-from orders.filters import CreatedFilter, matching
+from orders.finding import CreatedFilter, matching
 from orders.models import IllegalTransition, Order, Status
 from orders.page import CANCELLABLE, COLOURS, page_of
 from orders.services import request_cancellation
@@ -100,9 +100,7 @@ class OrderAdmin(ReadOnlyAdmin):
         orders = list(queryset[: self.list_per_page])
         return self._cancel(request, orders, action="cancel_selected", back=request.get_full_path())
 
-    def _cancel(
-        self, request: HttpRequest, orders: list[Order], *, back: str, action: str = ""
-    ) -> HttpResponse | None:
+    def _cancel(self, request: HttpRequest, orders: list[Order], *, back: str, action: str = "") -> HttpResponse | None:
         """The page that asks, until there is a reason and a yes."""
         form = ReasonForm(request.POST if confirmed(request) else None)
         if form.is_valid():

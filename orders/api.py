@@ -33,6 +33,7 @@ encode = msgspec.json.Encoder().encode
 class Orders(GenericAPIView[models.Order]):
     queryset = models.Order.objects.none()  # its type is all that the schema asks
     filterset_class = OrderFilters
+    many = True
     orderings: Mapping[str, tuple[str, ...]] = {"createdAt": ("id",)}  # ids are UUIDs of version 7: in order of time
     default_ordering = "-createdAt"
 
@@ -83,6 +84,8 @@ class Cancel(APIView):
 
 
 class OrderEvents(APIView):
+    many = True
+
     @extend_schema(**openapi.EVENTS)
     def get(self, request: Request, order_id: UUID) -> Response:
         order = _order(request, order_id)
@@ -122,5 +125,3 @@ def _acting(request: Request) -> Iterator[None]:
     """Events name who caused them."""
     with caused_by(replace(current_context(), actor=request.user.get_username())):
         yield
-
-

@@ -26,6 +26,7 @@ COLOURS = {
     Status.RETURNED: "",
 }
 PAYMENT_COLOURS = {"succeeded": "success", "authorized": "info", "failed": "danger"}
+ENVELOPE = ("name", "company", "line1", "line2", "postalCode", "city", "state", "region", "country")
 CANCELLABLE = {Status.PENDING, Status.CONFIRMED}
 
 
@@ -37,6 +38,7 @@ def page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
     return {
         "order": order,
         "colour": COLOURS[Status(order.status)],
+        "address": _address(order),
         "lines": list(order.lines.order_by("position")),
         "payment": _payment(story) if may["payment"] else None,
         "may_view_payment": may["payment"],
@@ -50,6 +52,13 @@ def page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
         "letters": [event for event in story if event.type.startswith("notification.")],
         "customer_page": f"admin:{get_user_model()._meta.app_label}_{get_user_model()._meta.model_name}_change",
     }
+
+
+def _address(order: Order) -> str:
+    """In the order of an envelope: the database keeps none."""
+    parts = {name: str(part) for name, part in order.shipping_address.items() if part}
+    known = [parts.pop(name) for name in ENVELOPE if name in parts]
+    return ", ".join([*known, *parts.values()])
 
 
 def _permissions(request: HttpRequest) -> dict[str, bool]:

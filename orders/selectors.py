@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.fields.json import KT
 
 from events.models import StoredEvent
 from orders.models import Order, OrderLine
@@ -24,10 +26,54 @@ def orders() -> QuerySet[Order]:
     return Order.objects.prefetch_related(Prefetch("lines", OrderLine.objects.order_by("position")))
 
 
+def visible_to(customer_id: UUID, *, everything: bool) -> QuerySet[Order]:
+    """A customer sees its own, whoever may see orders sees all."""
+    return orders() if everything else orders().filter(customer_id=customer_id)
+
+
+SKEW = timedelta(days=1)
+"""An order's id holds the time too, near enough: clocks of web processes differ by less than this."""
+
+
+def created_after(queryset: QuerySet[Order], moment: datetime) -> QuerySet[Order]:
+    """Exclusive. The ids bound the scan, for which `created_at` would need an index of its own."""
+    return queryset.filter(created_at__gt=moment, id__gte=_first_id(moment, -SKEW))
+
+
+def created_before(queryset: QuerySet[Order], moment: datetime) -> QuerySet[Order]:
+    """Exclusive; see `created_after`."""
+    return queryset.filter(created_at__lt=moment, id__lt=_first_id(moment, SKEW))
+
+
+def _first_id(moment: datetime, skew: timedelta) -> UUID:
+    """The smallest UUID of version 7 of that millisecond."""
+    milliseconds = int((moment.timestamp() + skew.total_seconds()) * 1000)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
+
+
+def with_sku(queryset: QuerySet[Order], sku: str) -> QuerySet[Order]:
+    """Orders with a line of this product."""
+    return queryset.filter(Exists(OrderLine.objects.filter(order=OuterRef("pk"), sku=sku)))
+
+
+def history_of(order_id: UUID) -> QuerySet[StoredEvent]:
+    """The order's own stream, in order of version."""
+    return StoredEvent.objects.filter(stream=f"order:{order_id}").order_by("stream_version")
+
+
 def payments_of(order_ids: Sequence[UUID]) -> dict[UUID, StoredEvent]:
-    """The last event of each order's payment, from the log: one step of its unique index per order."""
+    """The last event of each order's payment, from the log: one step of its unique index per order.
+
+    Each has `failure`, why the payment failed, also where something came after that; None if it did not fail.
+    """
     streams = [f"payment:{order_id}" for order_id in order_ids]
-    last = StoredEvent.objects.filter(stream__in=streams).order_by("stream", "-stream_version").distinct("stream")
+    failed = StoredEvent.objects.filter(stream=OuterRef("stream"), type="payment.failed").order_by("-stream_version")
+    last = (
+        StoredEvent.objects.filter(stream__in=streams)
+        .order_by("stream", "-stream_version")
+        .distinct("stream")
+        .annotate(failure=Subquery(failed.values(reason=KT("data__reason"))[:1]))
+    )
     return {UUID(event.stream.partition(":")[2]): event for event in last}
 
 

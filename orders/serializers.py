@@ -21,11 +21,16 @@ from orders.services import Placement, Wanted
 
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217", examples=["EUR"])]
 Country = Annotated[str, Meta(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["DE"])]
-Token = Annotated[str, Meta(pattern="^[!-~]{1,255}$", description="The processor's, never a card", examples=["tok_visa"])]
+Token = Annotated[
+    str, Meta(pattern="^[!-~]{1,255}$", description="The processor's, never a card", examples=["tok_visa"])
+]
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"}, examples=["a@example.com"])]
 Text = Annotated[str, Meta(max_length=200)]
 Sku = Annotated[str, Meta(min_length=1, max_length=64, examples=["MUG-RED"])]
 Quantity = Annotated[int, Meta(ge=1, le=10_000)]
+Status = Annotated[str, Meta(extra_json_schema={"enum": models.Status.values})]
+PAYMENT_STATUS = ["pending", "authorized", "succeeded", "failed", "voided", "refunded"]
+PaymentStatus = Annotated[str, Meta(extra_json_schema={"enum": PAYMENT_STATUS})]
 Reason = Annotated[str, Meta(min_length=1, max_length=100, examples=["ordered by mistake"])]
 
 
@@ -111,9 +116,9 @@ class Line(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """`pending`, `authorized`, `succeeded`, `failed`, `voided` or `refunded`; `reason` says why it failed."""
+    """`reason` says why it failed, where it did."""
 
-    status: str
+    status: PaymentStatus
     reason: str | None
 
 
@@ -122,7 +127,7 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
 
     id: UUID
     number: str
-    status: models.Status
+    status: Status
     version: int
     currency: str
     total: Money
@@ -140,7 +145,7 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
         return cls(
             id=order.id,
             number=order.number,
-            status=models.Status(order.status),
+            status=order.status,
             version=order.version,
             currency=currency,
             total=order.money,
@@ -179,14 +184,6 @@ def etag(order: models.Order, payment: StoredEvent | None) -> str:
     """Changes with everything that the order's JSON is made of."""
     paid = payment.stream_version if payment else 0
     return f'"{order.version}-{paid}-{int(order.updated_at.timestamp() * 1_000_000):x}"'
-
-
-class OrderPage(msgspec.Struct, frozen=True):
-    """`next` and `previous` are addresses of further pages."""
-
-    next: str | None
-    previous: str | None
-    results: list[Order]
 
 
 class Envelope(msgspec.Struct, frozen=True, rename="camel"):

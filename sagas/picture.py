@@ -58,8 +58,8 @@ class Box:
 
     @property
     def took(self) -> str:
-        """How long its last act, or undo, lasted."""
-        return _took(self.row.begun_at, self.row.done_at) if self.row else ""
+        """From its first sending to its outcome; of an undo the row keeps no beginning."""
+        return _took(self.row.begun_at, self.row.done_at) if self.row and not self.undo_begun else ""
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,31 @@ ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)
 def stop_leftover(cluster: Path) -> None:
     """Ends a server that still runs on `cluster`, and removes a lock file whose process is another by now.
 
-    The caller must be sure that no stack of its own serves these data.
+    The caller must be sure that no stack of its own serves these data. A lock file of a dead process stays: with it
+    PostgreSQL finds out whether backends of the dead server still write, and refuses to start until they are gone.
     """
     lock = cluster / "postmaster.pid"
-    with suppress(FileNotFoundError, ValueError, IndexError):
+    try:
         pid = int(lock.read_text().split("\n", 1)[0])
-        if _is_server_of(pid, cluster):
-            _end(pid, cluster)
+    except FileNotFoundError:
+        return
+    except ValueError:  # the crash came while it was written
         lock.unlink()
+        return
+    if _is_server_of(pid, cluster):
+        _end(pid, cluster)
+    elif _lives(pid):
+        lock.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _end(pid: int, cluster: Path) -> None:

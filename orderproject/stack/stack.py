@@ -41,9 +41,9 @@ class Stack:
 
     def run(self) -> None:
         """Until a signal. Raises StackError when it cannot."""
+        self.supervisor.listen()
         refuse_taken_ports(self.configuration.ports)
         with locked(self.configuration.data):
-            self.supervisor.listen()
             try:
                 with suppress(StopRequested):
                     self._serve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,9 @@ from orderproject.models import User
 from tests.acceptance.shop import ADDRESS
 
 PASSWORD = "correct horse battery"
+
+
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class Client:

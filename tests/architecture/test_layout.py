@@ -14,6 +14,11 @@ FOLDERS = {"migrations", "management", "static", "templates", "__pycache__"}
 # What a service has beyond them, each with its reason.
 BEYOND = {
     "inventory/allocation.py": "who gets what from where: pure, apart from the rows",
+    "orders/filters.py": "what a list of orders can be narrowed to, over HTTP",
+    "orders/finding.py": "the same in the admin: by an index, never by counting",
+    "orders/idempotency.py": "one answer per key, in the transaction of its effect",
+    "orders/openapi.py": "what the API's description says beside the types",
+    "orders/page.py": "the whole story of an order, gathered for its page in the admin",
     "notifications/mailbox.py": "a Django mail backend, named in the settings",
     "payments/gateway": "the port to the card processor and its adapters",
     "payments/gateways.py": "which adapter the settings ask for",

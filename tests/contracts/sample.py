@@ -31,15 +31,15 @@ def _value(kind: inspect.Type, name: str, place: int) -> Any:
             return _value(next(one for one in kind.types if not isinstance(one, inspect.NoneType)), name, place)
         case inspect.DictType():
             return {"key": _value(kind.value_type, name, place)}
-        case inspect.EnumType():
-            return next(iter(kind.cls)).value
-        case inspect.LiteralType():
-            return kind.values[0]
         case _:
             return _scalar(kind, name, place)
 
 
 def _scalar(kind: inspect.Type, name: str, place: int) -> Any:
+    if isinstance(kind, inspect.EnumType):
+        return next(iter(kind.cls)).value
+    if isinstance(kind, inspect.LiteralType):
+        return kind.values[0]
     scalars: dict[type[inspect.Type], Any] = {
         inspect.UUIDType: ID.format(place % 16),
         inspect.DecimalType: "19.90",

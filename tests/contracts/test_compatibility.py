@@ -1,7 +1,5 @@
 """Which change of an event a minor version may make."""
 
-from typing import ClassVar
-
 import msgspec
 import pytest
 
@@ -56,7 +54,8 @@ class Dearer(msgspec.Struct, rename="camel"):
 
 
 class Within(msgspec.Struct, rename="camel"):
-    __doc__: ClassVar[str] = "Another sentence is no change."
+    """A line has changed, and so has its event."""
+
     order_id: str
     lines: tuple[Dearer, ...]
     note: str = ""

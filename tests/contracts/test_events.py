@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from events import Event, registry
@@ -45,8 +46,6 @@ def test_the_class_that_reads_a_version_is_compatible_with_it(schema: Path) -> N
 
 @pytest.mark.parametrize("event", published.declared(), ids=named)
 def test_a_golden_fits_its_schema(event: type[Event]) -> None:
-    import jsonschema
-
     data, schema = (json.loads(file_of(folder, event).read_text()) for folder in (GOLDEN, SCHEMAS))
     jsonschema.Draft202012Validator(schema).validate(data)
     assert data.keys() == schema["properties"].keys()

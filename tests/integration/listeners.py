@@ -46,8 +46,4 @@ def outside(events: Sequence[Rang], keys: Sequence[str]) -> Failures:
     """Outside any transaction; says itself what failed."""
     keys_seen.extend(keys)
     handled.extend(("outside", event.name) for event in events if event.name not in poison)
-    return {
-        UUID(key.rpartition(":")[2]): OSError("away")
-        for event, key in zip(events, keys, strict=True)
-        if event.name in poison
-    }
+    return {place: OSError("away") for place, event in enumerate(events) if event.name in poison}

@@ -1,0 +1,1 @@
+"""How the admin writes things, by language."""

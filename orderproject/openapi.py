@@ -1,0 +1,111 @@
+"""How the API describes itself: msgspec's types as schemas, and what every operation has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+
+from orderproject.problems import CONTENT_TYPE, Problem
+
+REFERENCE = "#/components/schemas/{name}"
+
+
+class Schema(AutoSchema):
+    """A view that sets `many` answers its GET with a list, page by page if it can."""
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return self.method == "GET" and getattr(self.view, "many", False)
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name}Page"
+
+
+class StructExtension(OpenApiSerializerExtension):
+    """A msgspec.Struct may stand wherever drf-spectacular expects a serializer."""
+
+    target_class = "msgspec.Struct"
+    match_subclasses = True
+
+    def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
+        return str(self.target.__name__)
+
+    def get_identity(self, auto_schema: AutoSchema, direction: str) -> Any:
+        return self.target
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> Any:
+        schemas = _schemas(self.target)
+        own = schemas.pop(self.target.__name__)
+        for name, schema in schemas.items():
+            component = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=schema)
+            auto_schema.registry.register_on_missing(component)
+        return own
+
+
+def _schemas(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([struct], ref_template=REFERENCE)
+    for schema in components.values():
+        schema.pop("title", None)
+    return components
+
+
+# --- what all operations share -------------------------------------------------------------------------------
+
+REQUEST_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "description": "Taken over, or made; it is the correlation id of all that follows from the request.",
+    "schema": {"type": "string", "maxLength": 128},
+}
+ANSWERED_ID = {"description": "The request's id.", "schema": {"type": "string"}}
+RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+WAIT = {"409", "429", "503"}
+
+
+def add_what_all_share(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """A postprocessing hook: problems as the body of every error, the errors that may always come, the request id."""
+    components = result["components"]
+    components["schemas"].update(_schemas(Problem))
+    components["parameters"] = {"RequestId": REQUEST_ID}
+    components["headers"] = {"RequestId": ANSWERED_ID, "RetryAfter": RETRY_AFTER}
+    for path, operation in _operations(result):
+        operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/RequestId"})
+        responses = operation["responses"]
+        for status, description in _always(path, operation):
+            responses.setdefault(status, {"description": description})
+        for status, response in responses.items():
+            _complete(status, response)
+        operation["responses"] = dict(sorted(responses.items()))
+    return result
+
+
+def _operations(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in result["paths"].items():
+        for operation in methods.values():
+            yield path, operation
+
+
+def _always(path: str, operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "400", "Something in the request is not as this description says; `errors` says where."
+    yield "406", "Only JSON can be had."
+    yield "503", "The database does not answer: try again."
+    if operation.get("security"):
+        yield "401", "No access token, or one that has expired."
+    if "{" in path:
+        yield "404", "There is none, or it is not yours to see."
+    if "requestBody" in operation:
+        yield "413", "The body is larger than 1 MiB."
+        yield "415", "The body is not declared as application/json."
+
+
+def _complete(status: str, response: dict[str, Any]) -> None:
+    headers = response.setdefault("headers", {})
+    headers["X-Request-ID"] = {"$ref": "#/components/headers/RequestId"}
+    if status >= "400":
+        response["content"] = {CONTENT_TYPE: {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
+    if status in WAIT:
+        headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}

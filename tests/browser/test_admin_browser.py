@@ -1,0 +1,156 @@
+"""The admin as a person sees it, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect, sync_playwright
+
+from events.models import DeliveryState
+from notifications.models import Kind
+from orderproject.models import User
+from orders.models import Status
+from tests import stories
+
+FLAGS = [
+    "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = shutil.which("chromium")
+    if not found:
+        missing = "chromium is not installed: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+@pytest.fixture
+def page(chromium: str, live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """Signed in as a superuser. A script error or a missing file fails the test."""
+    # Playwright runs an event loop in this thread; the ORM calls beside it are ordinary synchronous ones.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    User.objects.create_superuser("admin", "admin@example.com", "admin")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        context = browser.new_context(viewport={"width": 1440, "height": 1000}, base_url=live_server.url)
+        page = context.new_page()
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("response", lambda answer: problems.append(answer.url) if answer.status >= 500 else None)
+        page.goto("/admin/")
+        page.fill("input[name=username]", "admin")
+        page.fill("input[name=password]", "admin")
+        page.click("button[type=submit]")
+        yield page
+        browser.close()
+    assert problems == []
+
+
+def opened(page: Page, order: Any) -> Page:
+    page.goto(reverse("admin:orders_order_change", args=[order.id]))
+    return page
+
+
+def test_the_order_page_tells_the_whole_story(page: Page) -> None:
+    order = stories.capture_failed()
+    opened(page, order)
+    expect(page.locator(".headline")).to_contain_text(order.number)
+    expect(page.locator("#payment")).to_contain_text("voided")
+    expect(page.locator("[data-step=capture_payment]")).to_contain_text("refused")
+    expect(page.locator("[data-step=hold_stock] .undo")).to_contain_text("undone")
+    events = page.locator("#timeline .moment")
+    expect(events.first).to_contain_text("order.created")
+    expect(events.last).to_contain_text("notification.sent")
+    events.first.locator("summary").click()
+    expect(events.first.locator("pre")).to_contain_text('"eventType": "order.created"')
+    expect(page.locator("#notifications a")).to_have_count(1)
+
+
+def test_stages_stand_from_left_to_right_and_steps_of_one_stage_in_a_column(page: Page) -> None:
+    opened(page, stories.confirmed())
+    boxes: dict[str, Any] = {
+        name: page.locator(f"[data-step={name}]").bounding_box() or {}
+        for name in ("hold_stock", "authorize_payment", "capture_payment", "commit_stock")
+    }
+    assert boxes["hold_stock"]["x"] == boxes["authorize_payment"]["x"]
+    assert boxes["hold_stock"]["y"] < boxes["authorize_payment"]["y"]
+    assert boxes["hold_stock"]["x"] < boxes["capture_payment"]["x"] < boxes["commit_stock"]["x"]
+
+
+def test_what_strangers_wrote_is_text(page: Page) -> None:
+    evil = "<script>document.title='owned'</script>"
+    order = stories.placed(name=evil)
+    stories.dead_delivery(order, error=evil)
+    opened(page, order)
+    assert page.title() != "owned"
+    expect(page.locator("#lines")).to_contain_text(evil)
+    expect(page.locator("#deliveries")).to_contain_text(evil)
+
+
+def test_the_letter_is_shown_but_may_do_nothing(page: Page) -> None:
+    order = stories.confirmed()
+    letter = stories.told(order, Kind.CANCELLATION, html="<p>Hi</p><script>parent.document.title='owned'</script>")
+    page.goto(reverse("admin:notifications_notification_change", args=[letter.id]))
+    expect(page.frame_locator("iframe.letter").locator("p")).to_have_text("Hi")
+    assert page.title() != "owned"
+
+
+def test_an_order_is_cancelled_with_a_reason(page: Page) -> None:
+    order = stories.confirmed()
+    opened(page, order)
+    page.get_by_role("link", name="Cancel order").click()
+    page.get_by_role("button", name="Cancel for good").click()
+    expect(page.locator("form", has_text="This field is required")).to_be_visible()
+    page.fill("input[name=reason]", "asked on the telephone")
+    page.get_by_role("button", name="Cancel for good").click()
+    expect(page.locator(".headline")).to_contain_text("Cancelled", ignore_case=True)
+    expect(page.get_by_role("link", name="Cancel order")).to_have_count(0)
+    order.refresh_from_db()
+    assert order.status == Status.CANCELLED
+
+
+def test_selected_orders_are_cancelled_together(page: Page) -> None:
+    orders = [stories.confirmed() for _ in range(2)]
+    page.goto(reverse("admin:orders_order_changelist"))
+    page.locator("input.action-select").nth(0).check()
+    page.locator("input.action-select").nth(1).check()
+    page.select_option("select[name=action]", "cancel_selected")
+    page.get_by_role("button", name="Run").click()
+    page.fill("input[name=reason]", "sold out")
+    page.get_by_role("button", name="Cancel for good").click()
+    expect(page.get_by_text("Cancellation asked for: 2.")).to_be_visible()
+    for order in orders:
+        order.refresh_from_db()
+        assert order.status == Status.CANCELLED
+
+
+def test_a_dead_delivery_is_retried(page: Page) -> None:
+    delivery = stories.dead_delivery(stories.placed())
+    page.goto(reverse("admin:events_delivery_change", args=[delivery.id]))
+    page.locator("details.attempt summary").first.click()
+    expect(page.locator("details.attempt pre").first).to_contain_text("Traceback")
+    page.get_by_role("link", name="Retry").click()
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_text("1 dead deliveries are due again.")).to_be_visible()
+    delivery.refresh_from_db()
+    assert delivery.state == DeliveryState.PENDING
+
+
+@pytest.mark.parametrize("width", [420, 1440])
+def test_nothing_runs_out_of_the_page(page: Page, width: int) -> None:
+    order = stories.stuck()
+    stories.dead_delivery(order, error="x" * 400)
+    page.set_viewport_size({"width": width, "height": 1000})
+    opened(page, order)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -1,0 +1,128 @@
+"""E-mails over a real SMTP server: one per order and kind, whatever fails in between."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from events import Money
+from events.models import StoredEvent
+from notifications.models import Kind, Notification
+from notifications.services import notify, resend
+from orderproject.stack.ports import free_port
+from orders.events import Item
+from orders.models import Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Inbox:
+    """Takes every mail but those to `refused@…`."""
+
+    def __init__(self) -> None:
+        self.mails: list[Envelope] = []
+
+    async def handle_RCPT(  # noqa: N802  aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
+    ) -> str:
+        if address.startswith("refused@"):
+            return "550 no such customer"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.mails.append(envelope)
+        return "250 OK"
+
+
+@pytest.fixture
+def inbox(settings) -> Iterator[Inbox]:
+    inbox = Inbox()
+    server = Controller(inbox, hostname="127.0.0.1", port=free_port())
+    server.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = server.hostname, server.port
+    yield inbox
+    server.stop()
+
+
+def an_order(email: str = "ada@example.com", name: str = "Ada") -> UUID:
+    item = Item(sku="MUG", quantity=2, unit_price=Money(Decimal("9.90"), "EUR"))
+    order = Order.place(
+        customer_id=uuid4(),
+        email=email,
+        payment_token="tok_visa",
+        shipping_address={"name": name, "line1": "1 Loop", "city": "Berlin", "postalCode": "1", "country": "DE"},
+        items=(item,),
+    )
+    order.save()
+    return order.id
+
+
+def test_a_customer_is_told_once_in_text_and_html(inbox: Inbox):
+    order = an_order()
+    assert notify(Kind.CONFIRMATION, [order]) == {}
+    assert notify(Kind.CONFIRMATION, [order]) == {}
+    (mail,) = inbox.mails
+    content = mail.original_content.decode()
+    assert Order.objects.get().number in content
+    assert "text/plain" in content
+    assert "text/html" in content
+    event = StoredEvent.objects.get(type="notification.sent")
+    assert event.stream == f"notification:{order}"
+    assert Notification.objects.get().sent_at
+
+
+def test_each_kind_is_told_of_its_own(inbox: Inbox):
+    order = an_order()
+    notify(Kind.CONFIRMATION, [order])
+    notify(Kind.CANCELLATION, [order])
+    assert len(inbox.mails) == 2
+
+
+def test_a_bad_address_fails_its_own_mail_only(inbox: Inbox):
+    bad, good = an_order("refused@example.com"), an_order()
+    failures = notify(Kind.CONFIRMATION, [bad, good])
+    assert list(failures) == [bad]
+    assert "no such customer" in str(failures[bad])
+    assert [mail.rcpt_tos for mail in inbox.mails] == [["ada@example.com"]]
+    assert StoredEvent.objects.filter(type="notification.failed", stream=f"notification:{bad}").count() == 1
+
+
+def test_a_server_that_is_away_fails_all_and_the_next_try_tells_all(inbox: Inbox, settings):
+    orders = [an_order() for _ in range(3)]
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, free_port()
+    assert set(notify(Kind.CONFIRMATION, orders)) == set(orders)
+    settings.EMAIL_PORT = port
+    assert notify(Kind.CONFIRMATION, orders) == {}
+    assert len(inbox.mails) == 3
+    assert Notification.objects.filter(sent_at=None).count() == 0
+
+
+def test_html_is_escaped_and_text_is_not(inbox: Inbox):
+    notify(Kind.CONFIRMATION, [an_order(name="<b>O'Hara</b>")])
+    row = Notification.objects.get()
+    assert "<b>O'Hara</b>" in row.text
+    assert "&lt;b&gt;" in row.html
+
+
+def test_a_person_may_send_again(inbox: Inbox):
+    notify(Kind.CONFIRMATION, [an_order()])
+    resend(Notification.objects.get())
+    first, second = (mail.original_content.decode() for mail in inbox.mails)
+    assert [line for line in first.splitlines() if line.startswith("Message-ID")] == [
+        line for line in second.splitlines() if line.startswith("Message-ID")
+    ]
+
+
+def test_the_mailbox_keeps_one_file_per_message(settings, tmp_path: Path):
+    settings.EMAIL_BACKEND = "notifications.mailbox.MailboxBackend"
+    settings.MAIL_DIR = str(tmp_path)
+    notify(Kind.CONFIRMATION, [an_order()])
+    resend(Notification.objects.get())
+    (file,) = tmp_path.glob("*.eml")
+    assert "Ada" in file.read_text()
