@@ -23,8 +23,13 @@ class AggregateQuerySet(models.QuerySet[A]):
 
     def unrecorded(self) -> AggregateQuerySet[A]:
         """This query set may write in bulk: whoever says so answers for the missing events."""
-        clone: AggregateQuerySet[A] = self.all()
+        clone = self.all()
         clone._recorded_elsewhere = True
+        return clone
+
+    def _clone(self) -> AggregateQuerySet[A]:
+        clone: AggregateQuerySet[A] = super()._clone()  # type: ignore[misc]
+        clone._recorded_elsewhere = self._recorded_elsewhere
         return clone
 
     def _guard(self, method: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, zip_longest
@@ -23,6 +23,7 @@ from events.errors import Refused
 from events.event import Event
 from events.isolation import apart
 from events.models import Delivery
+from events.postpone import through
 
 if TYPE_CHECKING:
     from events.subscribers import Subscriber
@@ -53,6 +54,7 @@ class _Failures:
     started: float = field(default_factory=time.monotonic)
     rows: list[tuple[int, float, bool, str, str, str, int]] = field(default_factory=list)
     attempts: dict[int, int] = field(default_factory=dict)
+    postponed: list[int] = field(default_factory=list)
 
     def add(self, delivery_id: int, error: Exception) -> None:
         attempt = self._failed_before(delivery_id) + 1
@@ -97,7 +99,7 @@ def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> None:
     failures = _Failures(subscriber)
     held = None if subscriber.atomic else _take_over(subscriber, ids, lease)
     mine = list(ids) if held is None else held[1]
-    attempt = partial(_handle, subscriber, failures, held and held[0])
+    attempt = partial(_attempt, subscriber, failures, held and held[0])
     for round_ in _rounds(subscriber, mine):
         healthy = _without_blocked(subscriber, round_, failures)
         for portion in _portions(subscriber, healthy):
@@ -108,7 +110,8 @@ def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> None:
 def _take_over(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> tuple[UUID, list[int]]:
     mine = uuid4()
     rows = sql.run(sql.TAKE_OVER, [mine, subscriber.lease, list(ids), lease])
-    return mine, [id_ for (id_,) in rows]
+    ours = {id_ for (id_,) in rows}
+    return mine, [id_ for id_ in ids if id_ in ours]
 
 
 def _portions(subscriber: Subscriber, ids: Sequence[int]) -> list[Sequence[int]]:
@@ -127,9 +130,9 @@ def _rounds(subscriber: Subscriber, ids: Sequence[int]) -> list[Sequence[int]]:
 
 def _without_blocked(subscriber: Subscriber, ids: Sequence[int], failures: _Failures) -> Sequence[int]:
     """Gives back what stands in line behind a failure of its own stream."""
-    if not (subscriber.ordered and failures.rows):
+    failed = [row[0] for row in failures.rows] + failures.postponed
+    if not (subscriber.ordered and failed):
         return ids
-    failed = [row[0] for row in failures.rows]
     streams = Delivery.objects.filter(id__in=failed).values("stream")
     blocked = set(Delivery.objects.filter(id__in=ids, stream__in=streams).values_list("id", flat=True))
     if blocked:
@@ -137,8 +140,20 @@ def _without_blocked(subscriber: Subscriber, ids: Sequence[int], failures: _Fail
     return [id_ for id_ in ids if id_ not in blocked]
 
 
-def _handle(subscriber: Subscriber, failures: _Failures, lease: UUID | None, ids: Sequence[int]) -> None:
-    """One call of the handler with what is still to be done of these; raises what the handler raises."""
+def _attempt(subscriber: Subscriber, failures: _Failures, lease: UUID | None, ids: Sequence[int]) -> None:
+    handle = partial(_handle, subscriber, failures, lease)
+    if subscriber.breaker is None or lease is None:
+        failed: Mapping[int, Exception] = handle(ids)
+    else:
+        failed = through(subscriber.breaker, lease, ids, handle, failures.postponed)
+    for delivery_id, error in failed.items():
+        failures.add(delivery_id, error)
+
+
+def _handle(
+    subscriber: Subscriber, failures: _Failures, lease: UUID | None, ids: Sequence[int]
+) -> Mapping[int, Exception]:
+    """One call of the handler with what is still to be done of these: what it says failed. Raises what it raises."""
     if lease is None:
         with transaction.atomic():
             taken = _take(ids, failures)
@@ -148,8 +163,7 @@ def _handle(subscriber: Subscriber, failures: _Failures, lease: UUID | None, ids
         taken = _take(ids, failures)
         bad = _call(subscriber, taken)
         sql.run(sql.DONE_UNDER_LEASE, [[one.id for one in taken if one.id not in bad], lease])
-    for delivery_id, error in bad.items():
-        failures.add(delivery_id, error)
+    return bad
 
 
 def _take(ids: Sequence[int], failures: _Failures) -> list[Taken]:

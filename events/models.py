@@ -79,6 +79,7 @@ class Delivery(models.Model):
     lease = models.UUIDField(null=True, help_text="Who may write the outcome: the last one to take it")
     leases = models.PositiveIntegerField(default=0, help_text="How often it was sent")
     attempts = models.PositiveIntegerField(default=0, help_text="How often it failed")
+    alone_at = models.DateTimeField(null=True, help_text="When a worker began it alone, unanswered since")
     done_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -116,3 +117,32 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.error_type}"
+
+
+class DeadReason(models.TextChoices):
+    UNKNOWN_TASK = "unknown_task"
+    UNDECODABLE = "undecodable"
+    MALFORMED = "malformed"
+    NO_ENVELOPE = "no_envelope"
+    TOO_OFTEN = "too_often"
+
+
+class DeadMessage(models.Model):
+    """A message of which no worker could make a task, as it came. Headers and properties are JSON."""
+
+    queue = models.CharField(max_length=200)
+    task = models.CharField(max_length=200, blank=True)
+    reason = models.CharField(max_length=20, choices=DeadReason)
+    error = models.TextField(blank=True)
+    headers = models.TextField()
+    properties = models.TextField()
+    body = models.BinaryField()
+    received_at = models.DateTimeField()
+    retried_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("retry_deadmessage", "Can send dead messages again")]
+
+    def __str__(self) -> str:
+        return f"{self.reason} on {self.queue}"

@@ -112,5 +112,12 @@ SELECT counted.id, counted.attempts, error_type, error, traceback, %(worker)s, d
 FROM counted JOIN failed USING (id)
 """
 
+# The breaker is open: no attempt is spent. What was not even sent does not count as sent either.
+POSTPONE = """
+UPDATE events_delivery
+SET due_at = now() + make_interval(secs => %(seconds)s), lease = NULL, leases = greatest(leases - %(unsent)s, 0)
+WHERE id = ANY(%(ids)s) AND state = 'pending' AND lease = %(lease)s
+"""
+
 # Given back untouched: no attempt is spent, and it is due at once.
 RELEASE = "UPDATE events_delivery SET due_at = now(), lease = NULL WHERE id = ANY(%s) AND state = 'pending'"

@@ -12,6 +12,7 @@ from uuid import UUID
 from celery import shared_task
 
 from events import registry
+from events.breaker import Breaker, resolve
 from events.errors import DeclarationError
 from events.event import Event
 from events.queues import Queue
@@ -37,6 +38,7 @@ class Subscriber:
     at_relay: bool
     lease: float
     gates: frozenset[Queue]
+    breaker: Breaker | None = None
 
     @property
     def takes_batches(self) -> bool:
@@ -70,6 +72,7 @@ def subscribe(
     at_relay: bool = False,
     lease: float = 60.0,
     gates: frozenset[Queue] = frozenset(),
+    breaker: Breaker | str | None = None,
 ) -> Callable[[F], F]:
     """The handler becomes a Celery task on `queue`, named after its service: `notifications.mail_confirmation`.
 
@@ -78,7 +81,7 @@ def subscribe(
     transaction; without it the handler runs outside any, under a lease of `lease` seconds. `ordered`: one
     stream's events one after the other. `at_relay`: run inside the relay's own claim instead of by a
     message; only for short database work. `gates`: further queues that must have run nearly empty before the
-    relay lets more through.
+    relay lets more through. `breaker`: a declared one, or its name; while it is open, deliveries are postponed.
 
     Raises DeclarationError, naming the place, for a declaration that cannot work.
     """
@@ -96,6 +99,7 @@ def subscribe(
             at_relay=at_relay,
             lease=lease,
             gates=gates | {queue},
+            breaker=resolve(breaker, f"{handler.__module__}.{handler.__qualname__}"),
         )
         _check(declared)
         _subscribers[declared.name] = declared
@@ -115,6 +119,8 @@ def _check(one: Subscriber) -> None:
         raise DeclarationError(f"{place}: batch must be at least 1 and lease above 0 seconds")
     if one.at_relay and not (one.atomic and one.takes_batches):
         raise DeclarationError(f"{place}: at_relay needs atomic=True and a batch")
+    if one.breaker and one.atomic:
+        raise DeclarationError(f"{place}: a breaker is for network work, which needs atomic=False")
     if not one.parameters or any(name != one.keyword for name in one.parameters[1:]):
         raise DeclarationError(
             f"{place}: takes {one.parameters}; it must take the event{'s' * one.takes_batches}"

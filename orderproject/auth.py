@@ -32,7 +32,7 @@ class Caller(TokenUser):
     """The user as the access token describes it; permissions work as on any Django user."""
 
     @cached_property
-    def id(self) -> UUID:
+    def id(self) -> UUID:  # type: ignore[override]  # as on the User itself
         return UUID(self.token["user_id"])
 
     def get_all_permissions(self, obj: object | None = None) -> set[str]:

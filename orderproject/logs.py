@@ -20,7 +20,7 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
         processors=[
             structlog.stdlib.filter_by_level,
             *SHARED,
-            structlog.processors.format_exc_info if as_json else _unchanged,
+            *([structlog.processors.format_exc_info] if as_json else []),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -41,7 +41,3 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
         # Celery tells of every task; Flower shows them better.
         "loggers": {"celery.app.trace": {"level": "WARNING"}, "celery.worker.strategy": {"level": "WARNING"}},
     }
-
-
-def _unchanged(logger: Any, name: str, record: dict[str, Any]) -> dict[str, Any]:
-    return record

@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable
 
 import structlog
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware.common import CommonMiddleware
 from uuid_utils.compat import uuid7
 
@@ -39,7 +38,7 @@ class RequestContextMiddleware:
 class PathMiddleware(CommonMiddleware):
     """Django's, but programs are never redirected, for they would lose the body, and probes may use any host name."""
 
-    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         return None if request.path in PROBES else super().process_request(request)
 
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:

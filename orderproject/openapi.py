@@ -25,7 +25,7 @@ class Schema(AutoSchema):
         return f"{serializer_name}Page"
 
 
-class StructExtension(OpenApiSerializerExtension):
+class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """A msgspec.Struct may stand wherever drf-spectacular expects a serializer."""
 
     target_class = "msgspec.Struct"
@@ -41,7 +41,7 @@ class StructExtension(OpenApiSerializerExtension):
         schemas = _schemas(self.target)
         own = schemas.pop(self.target.__name__)
         for name, schema in schemas.items():
-            component = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=schema)
+            component: Any = ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, name)  # type: ignore[no-untyped-call]
             auto_schema.registry.register_on_missing(component)
         return own
 

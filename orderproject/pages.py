@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 from django.core import signing
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -37,7 +37,7 @@ class CursorPages(BasePagination):
     A cursor is signed, so that only our own come in, and holds for the ordering that it was made for.
     """
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         self.request = request
         self.ordering, self.columns = _ordering(request, view)
         limit = _limit(request)

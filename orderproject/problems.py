@@ -41,6 +41,7 @@ def problem(
     status: int,
     code: str,
     detail: str,
+    *,
     errors: list[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
@@ -55,9 +56,9 @@ def handle(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     if isinstance(error, exceptions.APIException):
         return _of_framework(request, error)
     if isinstance(error, msgspec.ValidationError):
-        return problem(request, 400, "invalid", "The body does not fit the schema.", [of_struct(error)])
+        return problem(request, 400, "invalid", "The body does not fit the schema.", errors=[of_struct(error)])
     if isinstance(error, Refused):
-        return problem(request, 422, error.code, error.detail, _errors_of_line(error))
+        return problem(request, 422, error.code, error.detail, errors=_errors_of_line(error))
     if isinstance(error, OperationalError | InterfaceError):
         log.warning("the database is away", error=str(error))
         detail = "The database does not answer; nothing was changed unless it was answered before."
@@ -93,11 +94,13 @@ def _of_framework(request: HttpRequest, error: exceptions.APIException) -> HttpR
     if isinstance(error, exceptions.ValidationError):
         root = QUERY if request.method in {"GET", "HEAD"} else BODY
         errors = of_detail(error.detail, root)
-        return problem(request, error.status_code, "invalid", "The request does not fit the schema.", errors, headers)
-    code, detail = error.get_codes(), error.detail
-    if isinstance(detail, dict):  # the errors of a token carry their code beside the sentence
-        code, detail = detail.get("code", error.default_code), detail["detail"]
-    return problem(request, error.status_code, str(code).replace("_", "-"), str(detail), headers=headers)
+        detail = "The request does not fit the schema."
+        return problem(request, error.status_code, "invalid", detail, errors=errors, headers=headers)
+    code: Any = error.get_codes()
+    sentence: Any = error.detail
+    if isinstance(sentence, dict):  # the errors of a token carry their code beside the sentence
+        code, sentence = sentence.get("code", error.default_code), sentence["detail"]
+    return problem(request, error.status_code, str(code).replace("_", "-"), str(sentence), headers=headers)
 
 
 # --- Django's own handlers, for what no view has seen --------------------------------------------------------

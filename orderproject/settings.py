@@ -157,7 +157,6 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the attempt count in the row stops 
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a message is a batch: never hoard
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # rows make the second run harmless
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0  # with REMAP_SIGTERM=SIGQUIT: SIGTERM hands back what is held
-CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 CELERY_TASK_CREATE_MISSING_QUEUES = False  # a misspelt queue fails at once
 CELERY_TASK_ROUTES = ("events.routing.route",)
 # Direct, so that messages go by the queue's name: bindings of other exchanges are keys that a FLUSHALL takes along.
@@ -167,6 +166,10 @@ CELERY_TASK_PUBLISH_RETRY = False  # a failed publish is asked again by rows; wa
 CELERY_TASK_SEND_SENT_EVENT = True  # Flower: queue time
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CONSUMER = "events.consumer:Consumer"  # keeps what Celery's own loses, or dies of
+CELERY_BEAT_SCHEDULER = "events.beat:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # beat gives its sign of life at every turn
+WORKER_TASK_LIMIT = 360.0  # seconds after which a task counts as stuck, and its worker with it: above every time_limit
 CELERY_WORKER_DETECT_QUORUM_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum" if BROKER_URL.startswith("amqp") else "classic"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {

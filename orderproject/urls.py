@@ -1,13 +1,13 @@
 """Where things are."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from orderproject.auth import TokenRefreshView, TokenView
 from orderproject.health import livez, readyz
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
     path("", include("inventory.urls")),

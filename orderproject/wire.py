@@ -10,6 +10,9 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
+DEEPEST = 20
+"""Levels to which a place is told; nothing that fits a schema is as deep."""
+
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -32,9 +35,11 @@ class JSONParser(BaseParser):
             raise ParseError("The body is not UTF-8.") from error
         except msgspec.DecodeError as error:
             raise ParseError(f"The body is not JSON: {error}.") from error
-        if nul is not None:
-            raise ValidationError(_nested(nul, "A NUL character is not allowed."))
-        return data
+        if nul is None:
+            return data
+        if len(nul) > DEEPEST:
+            raise ParseError("A NUL character is not allowed.")
+        raise ValidationError(_nested(nul, "A NUL character is not allowed."))
 
 
 def _nul(data: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

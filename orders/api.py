@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import DataError
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, HttpResponseNotModified
 from django.urls import reverse
 from django.utils.http import parse_etags
@@ -19,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from events import Refused
 from events.context import caused_by, current_context
 from orders import models, openapi
 from orders import serializers as wire
@@ -31,7 +34,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class Orders(GenericAPIView[models.Order]):
-    queryset = models.Order.objects.none()  # its type is all that the schema asks
+    queryset: Any = models.Order.objects.none()  # its type is all that the schema asks
     filterset_class = OrderFilters
     many = True
     orderings: Mapping[str, tuple[str, ...]] = {"createdAt": ("id",)}  # ids are UUIDs of version 7: in order of time
@@ -45,7 +48,7 @@ class Orders(GenericAPIView[models.Order]):
 
     @extend_schema(**openapi.PLACE)
     def post(self, request: Request) -> HttpResponse:
-        customer_id: UUID = request.user.id
+        customer_id = _caller(request).id
         new = wire.NewOrder.of(request.data)
         once = Once.of(request._request, customer_id)
         with _acting(request):
@@ -53,7 +56,10 @@ class Orders(GenericAPIView[models.Order]):
 
 
 def _accept(new: wire.NewOrder, customer_id: UUID) -> Answer:
-    order = place(new.placement(customer_id))
+    try:
+        order = place(new.placement(customer_id))
+    except DataError as error:  # prices are checked nowhere else: the column's size is the limit
+        raise Refused("total-too-large", "The total is more than one order can come to: split it.") from error
     headers = {"Location": reverse("order", args=[order.id]), "ETag": wire.etag(order, None)}
     return Answer(201, headers, encode(wire.Order.of(order, None)))
 
@@ -92,13 +98,18 @@ class OrderEvents(APIView):
         return Response([event.envelope() for event in history_of(order.id)])
 
 
-def _visible(request: Request) -> Any:
-    user = request.user
+def _caller(request: Request) -> Any:
+    """A user as far as its access token knows it."""
+    return request.user
+
+
+def _visible(request: Request) -> QuerySet[models.Order]:
+    user = _caller(request)
     return visible_to(user.id, everything=user.has_perm("orders.view_order"))
 
 
 def _order(request: Request, order_id: UUID) -> models.Order:
-    order: models.Order | None = _visible(request).filter(id=order_id).first()
+    order = _visible(request).filter(id=order_id).first()
     if order is None:
         raise Http404("There is no such order, or it is another's.")
     return order

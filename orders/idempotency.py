@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
@@ -100,7 +101,7 @@ class Once:
             return ours, None
         if bytes(fingerprint) != self.fingerprint:
             raise KeyReused
-        return ours, Answer(status, headers, bytes(body), replayed=True)
+        return ours, Answer(status, msgspec.json.decode(headers), bytes(body), replayed=True)
 
     def _keep(self, answer: Answer) -> Answer:
         IdempotentRequest.objects.create(

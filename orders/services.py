@@ -112,8 +112,8 @@ def request_cancellation(
         if expected_version is not None and order.version != expected_version:
             raise StaleVersion(f"order {order.number} is at version {order.version}, not {expected_version}")
         if order.status == Status.PENDING:
-            order.cancel_request = reason[:200]
-            order.save(update_fields=["cancel_request"])
+            order.cancel_request, order.cancel_detail = reason[:200], detail
+            order.save(update_fields=["cancel_request", "cancel_detail"])
             abort(PlaceOrder, order_id, code=reason, reason=detail or reason)
         else:
             order.cancel(reason, detail)

@@ -23,7 +23,7 @@ def confirm_order(calls: Sequence[Call]) -> None:
     for order in orders:
         order.confirm()
         if order.cancel_request:
-            order.cancel(order.cancel_request)
+            order.cancel(order.cancel_request, order.cancel_detail)
     save_all(orders, CONFIRMED)
 
 

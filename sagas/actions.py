@@ -10,6 +10,7 @@ from uuid import UUID
 from celery import shared_task
 
 from events import Backoff, DeclarationError, Queue, Refused
+from events.breaker import Breaker, resolve
 from events.routing import assign
 
 In = TypeVar("In")
@@ -80,6 +81,7 @@ class NetworkAction(Action):
     save: Callable[[Sequence[Answer[Any, Any]]], None]
     lease: float
     patience: float
+    breaker: Breaker | None = None
 
 
 def action(
@@ -108,6 +110,7 @@ def network_action(
     retry: Backoff = RETRY,
     lease: float = 60.0,
     patience: float = 0.5,
+    breaker: Breaker | str | None = None,
 ) -> Callable[[Callable[[Call, In], Coroutine[Any, Any, Out]]], NetworkAction]:
     """One network call per run, all of a cohort concurrently, each under its own idempotency key.
 
@@ -115,13 +118,15 @@ def network_action(
     do. The decorated coroutine makes the call and may raise Refused. `save` (in the transaction that
     marks the steps) takes the answers, refusals among them. Calls that take longer than `patience` seconds
     leave the cohort and finish by themselves; after `lease` seconds somebody else may try again.
+    While the `breaker` (a declared one, or its name) is open, steps are postponed and no attempt is spent.
     """
 
     def declare(function: Callable[[Call, In], Coroutine[Any, Any, Out]]) -> NetworkAction:
         name, task = _names(function, queue)
         if lease <= patience:
             raise DeclarationError(f"{function.__module__}.{name}: the lease must be longer than the patience")
-        declared = NetworkAction(name, task, queue, retry, load, function, save, lease, patience)
+        known = resolve(breaker, f"{function.__module__}.{name}")
+        declared = NetworkAction(name, task, queue, retry, load, function, save, lease, patience, known)
         _as_task(declared, function.__doc__)
         return declared
 

@@ -21,9 +21,10 @@ import structlog
 from django.db import close_old_connections, transaction
 
 from events import Refused
+from events.breaker import Permit
 from events.context import Context, caused_by
 from events.isolation import apart
-from sagas import sql
+from sagas import breakers, sql
 from sagas.actions import Answer, Call, NetworkAction
 from sagas.declare import Step
 from sagas.perform import Failures, Outcome, conclude, take
@@ -52,6 +53,7 @@ class _Lease:
     undo: bool
     id: UUID
     contexts: dict[str, Context]
+    permit: Permit
     advance: Advance
 
 
@@ -72,24 +74,27 @@ def perform_network(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Ad
     failures = Failures(action, step.name, undo)
 
     def attempt(portion: Sequence[UUID]) -> None:
-        lease, turns, idle = _take(action, step, undo, portion, advance)
+        permit, permitted = breakers.permit(action, step.name, undo, portion)
+        lease, turns, idle = _take(action, step, undo, permitted, permit, advance)
         failures.attempts.update({turn.call.run_id: turn.call.attempt - 1 for turn in turns})
         concluded.extend(idle)
         if turns:
             heard = asyncio.run_coroutine_threadsafe(_call_all(lease, turns), _loop(os.getpid())).result()
-            concluded.extend(_record(lease, heard))
+            concluded.extend(_record(lease, heard, unused=permit.granted - len(turns)))
+        elif action.breaker:
+            action.breaker.report(permit, 0, 0, unused=permit.granted)
 
     apart(run_ids, attempt, failures.add)
     return concluded + failures.write()
 
 
 def _take(
-    action: NetworkAction, step: Step, undo: bool, run_ids: Sequence[UUID], advance: Advance
+    action: NetworkAction, step: Step, undo: bool, run_ids: Sequence[UUID], permit: Permit, advance: Advance
 ) -> tuple[_Lease, list[_Turn], set[UUID]]:
     """Leases what is to be called; the runs with nothing to call are concluded here."""
     with transaction.atomic():
         calls, contexts = take(step, undo, run_ids)
-        lease = _Lease(action, step.name, undo, uuid4(), contexts, advance)
+        lease = _Lease(action, step.name, undo, uuid4(), contexts, permit, advance)
         if not calls:
             return lease, [], set()
         with caused_by(Context(actor=action.task), contexts):
@@ -126,13 +131,14 @@ async def _call_one(lease: _Lease, turn: _Turn) -> _Heard:
     return _Heard(turn, Answer(turn.call, turn.given, value))
 
 
-def _record(lease: _Lease, heard: Sequence[_Heard]) -> list[UUID]:
+def _record(lease: _Lease, heard: Sequence[_Heard], *, late: bool = False, unused: int = 0) -> list[UUID]:
     """Outcome and effect in one transaction, as far as the lease still holds; returns the runs that ended."""
+    spared = _report(lease, heard, late=late, unused=unused)
     failures = Failures(lease.action, lease.step, lease.undo, lease.id)
     failures.attempts.update({one.turn.call.run_id: one.turn.call.attempt - 1 for one in heard})
     concluded: list[UUID] = []
     for one in heard:
-        if one.error is not None:
+        if one.error is not None and one.turn.call.run_id not in spared:
             failures.add(one.turn.call.run_id, one.error)
     answers = [one.answer for one in heard if one.answer is not None]
 
@@ -147,6 +153,22 @@ def _record(lease: _Lease, heard: Sequence[_Heard]) -> list[UUID]:
 
     apart(answers, save, lambda answer, error: failures.add(answer.call.run_id, error))
     return concluded + failures.write()
+
+
+def _report(lease: _Lease, heard: Sequence[_Heard], *, late: bool, unused: int) -> set[UUID]:
+    """Tells the breaker; returns the runs whose failure is the server's absence, which are postponed."""
+    breaker = lease.action.breaker
+    if breaker is None:
+        return set()
+    faults = [one.turn.call.run_id for one in heard if one.error is not None and breaker.is_fault(one.error)]
+    answers = sum(one.answer is not None for one in heard)
+    # A straggler's failure may be its own card's; only what a dead server does, failing at once, counts as quick.
+    quick = 0 if late else len(faults)
+    wait = breaker.report(lease.permit, answers, len(faults), quick=quick, unused=unused)
+    if wait is None:
+        return set()
+    breakers.postpone(lease.action, lease.step, lease.undo, faults, wait, lease.id)
+    return set(faults)
 
 
 def _outcome(answer: Answer[Any, Any], undo: bool) -> Outcome:
@@ -188,7 +210,7 @@ def _finish(waiting: queue.SimpleQueue[tuple[_Lease, _Heard]]) -> None:
             by_lease.setdefault(lease.id, (lease, []))[1].append(heard)
         for lease, heard_together in by_lease.values():
             try:
-                lease.advance(_record(lease, heard_together))
+                lease.advance(_record(lease, heard_together, late=True))
             except Exception:  # the lease runs out, and the sweep asks again
                 log.exception("a straggler's outcome was not written", step=lease.step)
             finally:

@@ -89,6 +89,20 @@ WHERE step.run_id = new.id AND step.name = %(step)s AND step.state = %(state)s
 RETURNING step.run_id
 """
 
+# The breaker is open. Without a lease nobody was at it; with one the attempt that it began is not spent.
+POSTPONE = """
+WITH postponed AS (
+    UPDATE sagas_sagastep
+    SET due_at = now() + make_interval(secs => %(seconds)s), lease = NULL, error_code = 'postponed', error = %(why)s,
+        attempts = greatest(attempts - CASE WHEN %(lease)s::uuid IS NULL THEN 0 ELSE 1 END, 0)
+    WHERE run_id = ANY(%(ids)s) AND name = %(step)s AND state = %(state)s
+      AND CASE WHEN %(lease)s::uuid IS NULL THEN lease IS NULL OR due_at <= now() ELSE lease = %(lease)s::uuid END
+    RETURNING run_id, due_at
+)
+UPDATE sagas_sagarun run SET wake_at = least(run.wake_at, postponed.due_at)
+FROM postponed WHERE run.id = postponed.run_id
+"""
+
 FAIL = """
 WITH failed AS (
     UPDATE sagas_sagastep step

@@ -10,4 +10,4 @@ from django.test.utils import setup_databases
 def django_db_setup(django_test_environment: None, django_db_blocker: Any, django_db_modify_db_settings: None) -> None:
     """pytest-django's own makes only what marked tests ask for. Nothing is torn down: the server goes as a whole."""
     with django_db_blocker.unblock():
-        setup_databases(verbosity=0, interactive=False, aliases={"default"})
+        setup_databases(verbosity=0, interactive=False, aliases={"default": False})

@@ -18,7 +18,7 @@ from orders.models import Order, OrderLine
 from payments.models import Payment
 from sagas.models import SagaRun
 
-KIND = {"confirmed": "confirmation", "cancelled": "cancellation"}
+SETTLED = {"confirmed", "cancelled"}
 
 
 def reconcile(stocked: dict[str, int], sandbox_url: str, mail_dir: Path) -> list[str]:
@@ -34,12 +34,12 @@ def reconcile(stocked: dict[str, int], sandbox_url: str, mail_dir: Path) -> list
         *_log(orders),
         *_stock(stocked),
         *_money(orders, sandbox_url),
-        *_mail(orders, mail_dir),
+        *_mail(mail_dir),
     ]
 
 
 def _unsettled(orders: dict[str, tuple[str, int]]) -> list[str]:
-    open_orders = [id_ for id_, (status, _) in orders.items() if status not in KIND]
+    open_orders = [id_ for id_, (status, _) in orders.items() if status not in SETTLED]
     runs = SagaRun.objects.filter(state__in=["running", "compensating", "stuck"]).values_list("id", "state")
     deliveries = Delivery.objects.exclude(state=DeliveryState.DONE).values_list("subscriber", "state")
     doubled = SagaRun.objects.values("saga", "subject").annotate(n=Count("id")).filter(n__gt=1)
@@ -108,18 +108,19 @@ def _money(orders: dict[str, tuple[str, int]], sandbox_url: str) -> list[str]:
     return [*problems, *(f"the processor knows of {id_}, which is no order" for id_ in strangers)]
 
 
-def _mail(orders: dict[str, tuple[str, int]], mail_dir: Path) -> list[str]:
+def _mail(mail_dir: Path) -> list[str]:
     numbers = dict(Order.objects.values_list("number", "id"))
     subjects = [email.message_from_bytes(file.read_bytes())["Subject"] for file in mail_dir.glob("*.eml")]
     found = Counter((str(numbers[subject.split()[2]]), subject.rpartition(" ")[2]) for subject in subjects)
-    wanted = Counter((id_, status) for id_, (status, _) in orders.items())
+    told = StoredEvent.objects.filter(type__in=["order.confirmed", "order.cancelled"]).values_list("stream", "type")
+    wanted = Counter((stream.partition(":")[2], type_.partition(".")[2]) for stream, type_ in told)
     unsent = Notification.objects.filter(sent_at=None).count()
-    told = Notification.objects.count()
+    kept = Notification.objects.count()
     return [
         *(f"{count} mails too many about {what}" for what, count in (found - wanted).items()),
         *(f"no mail about {what}" for what, count in (wanted - found).items()),
         *([f"{unsent} notifications were not sent"] if unsent else []),
-        *([f"{told} notifications for {len(orders)} orders"] if told != len(orders) else []),
+        *([f"{kept} notifications for {wanted.total()} events"] if kept != wanted.total() else []),
     ]
 
 

@@ -58,7 +58,7 @@ class Deployment:
             "MAIL_DIR": str(self.mail),
             "FLOWER_URL": self.flower_url,
             "FLOWER_BASIC_AUTH": self.flower_login,
-            "DJANGO_SETTINGS_MODULE": "orderproject.settings",
+            "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "orderproject.settings"),
             # A log must show the last words of what died.
             "PYTHONUNBUFFERED": "1",
         }

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -17,7 +17,6 @@ from django.db import connection, connections
 
 from events.models import Delivery
 from inventory.models import Product, Stock, Warehouse
-from inventory.selectors import products
 from orderproject.celery import app
 from orderproject.stack.deployment import Deployment
 from orderproject.stack.ports import free_port
@@ -77,7 +76,7 @@ class Shop:
         return PlacedOrder(place(Placement(uuid4(), "EUR", "ada@example.com", pays, ADDRESS, wanted)).id, self)
 
     def available(self, sku: str) -> int:
-        return int(products().get(sku=sku).available)
+        return sum(stock.available for stock in Stock.objects.filter(product_id=sku))
 
     def on_hand(self, sku: str) -> int:
         return sum(Stock.objects.filter(product_id=sku).values_list("on_hand", flat=True))
@@ -106,18 +105,21 @@ class Shop:
 
 
 @contextmanager
-def open_shop(folder: Path, *names: str, valkey_url: str = "") -> Iterator[Shop]:
+def open_shop(
+    folder: Path, *names: str, valkey_url: str = "", broker_url: str = "", database_port: int = 0, **variables: str
+) -> Iterator[Shop]:
     """Starts the named processes of the stack on the test's own database and broker, and stops them.
 
-    `valkey_url` puts another Valkey in the place of the tests' own.
+    `valkey_url` puts another Valkey in the place of the tests' own, `broker_url` another broker; `database_port` leads
+    to PostgreSQL by a detour. The rest goes into the environment of the processes.
     """
     app.control.purge()
     database = connection.settings_dict
-    login = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
+    login = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database_port or database['PORT']}"
     deployment = Deployment(
         data=folder,
         database_url=f"postgres://{login}/{database['NAME']}",
-        broker_url=valkey_url or settings.BROKER_URL,
+        broker_url=broker_url or valkey_url or settings.BROKER_URL,
         redis_url=valkey_url or settings.REDIS_URL,
         secret_key=settings.SECRET_KEY,
         port=free_port(),
@@ -125,7 +127,12 @@ def open_shop(folder: Path, *names: str, valkey_url: str = "") -> Iterator[Shop]
         flower_port=free_port(),
         environment="test",
     )
-    specs = [spec for wave in waves(deployment) for spec in wave if spec.name in names]
+    specs = [
+        replace(spec, env={**(spec.env or {}), **variables})
+        for wave in waves(deployment)
+        for spec in wave
+        if spec.name in names
+    ]
     processes = {spec.name: Process(spec, folder / "logs" / f"{spec.name}.log") for spec in specs}
     try:
         for process in processes.values():

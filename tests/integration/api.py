@@ -15,12 +15,12 @@ from orderproject.models import User
 
 BASE = "/api/v1/"
 ORDERS = f"{BASE}orders/"
-PASSWORD = "correct horse battery"
 ADDRESS = {"name": "Ada", "line1": "1 Loop Road", "city": "Berlin", "postalCode": "10115", "country": "DE"}
 
 
 def user(name: str = "", *permissions: str, **fields: Any) -> User:
-    made = User.objects.create_user(name or f"user-{uuid4().hex[:8]}", "u@example.com", PASSWORD, **fields)
+    """Without a password: hashing one takes long, and few tests log in."""
+    made = User.objects.create_user(name or f"user-{uuid4().hex[:8]}", "u@example.com", **fields)
     for permission in permissions:
         label, _, codename = permission.partition(".")
         made.user_permissions.add(Permission.objects.get(content_type__app_label=label, codename=codename))

@@ -15,7 +15,8 @@ class Mail:
     def messages(self) -> list[tuple[str, list[Any]]]:
         """Takes all messages out: (task, args)."""
         taken = []
-        with self.app.connection_for_read() as connection, connection.channel() as channel:
+        with self.app.connection_for_read() as connection:
+            channel: Any = connection.default_channel
             for queue in Queue:
                 channel.queue_declare(str(queue))
                 while (message := channel.basic_get(str(queue), no_ack=True)) is not None:

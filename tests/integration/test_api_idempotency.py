@@ -133,7 +133,7 @@ def test_an_answer_stored_between_snapshot_and_lock_is_found(
 ) -> None:
     """The claim's snapshot is older than its lock: the row is not seen, and the unique constraint decides."""
     first = place(client, key="k")
-    blind = []
+    blind: list[bool] = []
 
     def look_away(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if "pg_try_advisory_xact_lock" in sql and not blind:

@@ -28,7 +28,7 @@ def client(customer: User) -> APIClient:
     return client_of(customer)
 
 
-def send(client: APIClient, body: bytes | str, content_type: str = "application/json", **headers: str) -> Any:
+def send(client: APIClient, body: Any, content_type: str = "application/json", **headers: str) -> Any:
     headers = {"Idempotency-Key": str(uuid4()), **headers}
     return client.generic("POST", ORDERS, body, content_type=content_type, headers=headers)
 
@@ -81,11 +81,14 @@ def test_the_event_knows_who_and_which_request(client: APIClient, customer: User
     assert (event.correlation_id, event.actor, event.traceparent) == ("of-mine", "ada", trace)
 
 
-def test_it_takes_a_constant_number_of_statements(client: APIClient, django_assert_max_num_queries: Any) -> None:
-    for number in range(40):
-        product(f"P{number}")
-    with django_assert_max_num_queries(12):
-        assert place(client, *((f"P{number}", 1) for number in range(40))).status_code == 201
+@pytest.mark.parametrize("lines", [1, 40])
+def test_it_takes_a_constant_number_of_statements(
+    client: APIClient, lines: int, django_assert_max_num_queries: Any
+) -> None:
+    """Two of them are the savepoint that the test's own transaction makes of ours."""
+    Product.objects.bulk_create(Product(sku=f"P{number}", name="P", price="1.00") for number in range(lines))
+    with django_assert_max_num_queries(14):
+        assert place(client, *((f"P{number}", 1) for number in range(lines))).status_code == 201
 
 
 def test_the_answer_is_what_is_read_later(client: APIClient) -> None:

@@ -24,8 +24,8 @@ SETTINGS = (PROJECT / "orderproject" / "settings.py").read_text()
 SERVICES = raw()["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 SCALED = [name for name in OURS if name.startswith("worker-") or name in {"web", "relay"}]
-# Read by Celery, Flower and the sandbox and not by the settings.
-OTHER_VARIABLES = {"REMAP_SIGTERM", "FLOWER_BASIC_AUTH", "SANDBOX_API_KEY"}
+# Read by Celery, Flower, the sandbox and the heartbeat, and not by the settings.
+OTHER_VARIABLES = {"REMAP_SIGTERM", "FLOWER_BASIC_AUTH", "SANDBOX_API_KEY", "HEARTBEAT_DIR"}
 
 
 def variables_of_settings() -> set[str]:

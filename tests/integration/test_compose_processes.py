@@ -22,10 +22,11 @@ from orderproject.stack.ports import free_port
 from orderproject.stack.processes import PROJECT, Process, ProcessSpec, how_it_ended
 from tests.integration.composefile import Service, ours
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("compose")]
+pytestmark = pytest.mark.slow
 
 READY_WITHIN = 120.0
-VALKEY_DATABASE = 63
+# How far its logical databases lie from those of other tests: a real worker would take their messages.
+APART = 32
 ORDER = """
 import time
 from uuid import uuid4
@@ -107,7 +108,6 @@ class Composition:
         check = subprocess.run(
             command, cwd=PROJECT, env=self.environment(service), capture_output=True, timeout=60, check=False
         )
-        print(name, check.returncode, check.stdout, check.stderr[-300:])
         return check.returncode == 0
 
     def healthy_of(self, names: Collection[str]) -> set[str]:
@@ -146,8 +146,8 @@ def database_url() -> Iterator[str]:
 
 @pytest.fixture
 def composition(tmp_path: Path, database_url: str) -> Iterator[Composition]:
-    redis_url = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{VALKEY_DATABASE}"
-    composition = Composition(tmp_path, database_url, redis_url)
+    server, _, number = os.environ["REDIS_URL"].rpartition("/")
+    composition = Composition(tmp_path, database_url, f"{server}/{int(number) + APART}")
     yield composition
     composition.stop()
 

@@ -49,7 +49,7 @@ def test_an_event_whose_field_hides_what_every_event_has():
 def test_a_subscriber_of_an_undeclared_event():
     with pytest.raises(DeclarationError, match=r"listen: subscribes to .*str.* not a declared event"):
 
-        @subscribe(str, queue=Queue.ORDERS)  # type: ignore[type-var]
+        @subscribe(str, queue=Queue.ORDERS)  # type: ignore[arg-type]
         def listen(event: object) -> None: ...
 
 

@@ -1,0 +1,93 @@
+"""The worker's consumer. What Celery's own would lose, or die of, it keeps as a `DeadMessage`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery.worker.consumer import Consumer as CeleryConsumer
+from vine import promise as vine_promise
+
+from events.dead_messages import Corpse, from_message, keep
+from events.models import DeadReason
+from events.pulse import Pulse
+
+log = structlog.get_logger(__name__)
+
+PAUSE = 2.0
+"""Seconds until the next try to keep a message while PostgreSQL is away."""
+SENSELESS = (KeyError, ValueError, TypeError, AttributeError)
+"""What kombu and Celery raise over a message of the wrong shape. They list a KeyError among a connection's errors."""
+
+
+class Consumer(CeleryConsumer):
+    """Set as `worker_consumer`. A message is acknowledged after its row is committed."""
+
+    connection_errors: tuple[type[Exception], ...]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.pulse = Pulse(self)
+
+    def start(self) -> None:
+        self.pulse.start()
+        super().start()
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        super().register_with_event_loop(hub)
+        hub.call_repeatedly(1.0, self.pulse.turned)
+
+    def perform_pending_operations(self) -> None:
+        """Each turn of the loop that serves brokers without an event loop."""
+        self.pulse.turned()
+        super().perform_pending_operations()
+
+    def connection_for_read(self, heartbeat: Any = None) -> Any:
+        connection = self.app.connection_for_read(heartbeat=heartbeat)
+        if connection.transport_cls in {"redis", "rediss"}:
+            # What is no message at all never gets as far as the hooks below.
+            connection.transport_cls = "events.redis_transport:Transport"
+        return self.ensure_connected(connection)
+
+    def create_task_handler(self, promise: Any = vine_promise) -> Callable[[Any], None]:
+        handle = super().create_task_handler(promise)
+
+        def on_task_received(message: Any) -> None:
+            self.pulse.received()
+            try:
+                handle(message)
+            except SENSELESS as error:
+                if message.acknowledged:
+                    raise
+                self._keep(message, DeadReason.MALFORMED, error)
+
+        return on_task_received
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self._keep(message, DeadReason.UNDECODABLE, exc)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        self._keep(message, DeadReason.MALFORMED, "it names no task")
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._keep(message, DeadReason.UNKNOWN_TASK, "no code of this worker has the task")
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._keep(message, DeadReason.MALFORMED, exc)
+
+    def _keep(self, message: Any, reason: DeadReason, error: object) -> None:
+        corpse = from_message(message, reason, error)
+        log.error("dead message", queue=corpse.queue, task=corpse.task, reason=str(reason), error=corpse.error)
+        self._keep_or_wait(corpse, message)
+
+    def _keep_or_wait(self, corpse: Corpse, message: Any) -> None:
+        try:
+            keep(corpse)
+        except Exception as error:  # noqa: BLE001  whatever is wrong, the message must not be lost
+            # Held and not given back: a quorum queue counts what is given back, and drops it in the end.
+            log.warning("a dead message waits for PostgreSQL", error=str(error))
+            self.pulse.received()  # a worker without its database is not stuck
+            self.timer.call_after(PAUSE, self._keep_or_wait, (corpse, message))
+            return
+        message.ack_log_error(log, self.connection_errors)

@@ -1,0 +1,40 @@
+"""Network steps and their breaker: what cannot be called now is put off without losing an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from events.breaker import Permit, State
+from sagas import sql
+from sagas.actions import NetworkAction
+from sagas.perform import expected_state
+
+log = structlog.get_logger(__name__)
+
+
+def permit(action: NetworkAction, step: str, undo: bool, run_ids: Sequence[UUID]) -> tuple[Permit, Sequence[UUID]]:
+    """Asked before anything is leased; returns the runs that may call now, the others are postponed."""
+    if action.breaker is None:
+        return Permit(len(run_ids), State.CLOSED), run_ids
+    permit = action.breaker.permit(len(run_ids))
+    postpone(action, step, undo, run_ids[permit.granted :], permit.wait)
+    return permit, run_ids[: permit.granted]
+
+
+def postpone(
+    action: NetworkAction, step: str, undo: bool, run_ids: Sequence[UUID], seconds: float, lease: UUID | None = None
+) -> None:
+    """The sweep asks again. `lease`: whose calls were made and do not count, since the server is away."""
+    if not run_ids or action.breaker is None:
+        return
+    ids = list(run_ids)
+    why = f"The server is away (breaker {action.breaker.name}): asked again later, no attempt is spent."
+    parameters = {"ids": ids, "step": step, "state": expected_state(undo), "lease": lease, "seconds": seconds}
+    with transaction.atomic():
+        sql.run(sql.LOCK_RUNS, [ids])  # runs before steps, as settle does
+        sql.run(sql.POSTPONE, {**parameters, "why": why})
+    log.info("steps postponed", breaker=action.breaker.name, step=step, runs=len(ids), seconds=round(seconds, 1))

@@ -1,0 +1,66 @@
+"""A door in front of a server: shut, nobody gets in and those inside are thrown out."""
+
+import socket
+import threading
+from contextlib import suppress
+
+from django.db import connection
+
+from orderproject.stack.ports import HOST, free_port
+
+
+class Door:
+    """Passes bytes on from a port of its own. Use as a context manager."""
+
+    def __init__(self, port: int) -> None:
+        self.port = free_port()
+        self._behind = port
+        self._open = True
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server((HOST, self.port))
+
+    @classmethod
+    def to_postgres(cls) -> "Door":
+        return cls(int(connection.settings_dict["PORT"]))
+
+    def __enter__(self) -> "Door":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self.shut()
+
+    def open(self) -> None:
+        self._open = True
+
+    def shut(self) -> None:
+        self._open = False
+        while self._sockets:
+            _close(self._sockets.pop())
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                visitor, _ = self._listener.accept()
+                if not self._open:
+                    _close(visitor)
+                    continue
+                inside = socket.create_connection((HOST, self._behind))
+                self._sockets += [visitor, inside]
+                for source, target in ((visitor, inside), (inside, visitor)):
+                    threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    _close(source)
+    _close(target)
+
+
+def _close(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()

@@ -1,0 +1,1 @@
+"""An application that makes every Celery message arrive twice."""
