@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from smtplib import SMTPRecipientsRefused, SMTPResponseException
+from smtplib import (
+    SMTPConnectError,
+    SMTPException,
+    SMTPHeloError,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +19,24 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import transaction
 from django.template.loader import render_to_string
 
+from events.breaker import Breaker, declare_breaker
 from events.log import emit
 from notifications import sql
 from notifications.events import NotificationFailed, NotificationSent
 from notifications.models import Kind, Notification
 from notifications.ports import order_summaries
+
+
+def server_away(error: Exception) -> bool:
+    """No connection, or a lost one; a server that says no to one mail is there."""
+    if isinstance(error, SMTPException):  # which is an OSError itself
+        return isinstance(error, SMTPServerDisconnected | SMTPConnectError | SMTPHeloError)
+    return isinstance(error, OSError)
+
+
+SMTP = declare_breaker(
+    Breaker("smtp", is_fault=server_away, minimum_calls=10, error_ratio=0.5, in_a_row=10, cool_down=10.0, probes=2)
+)
 
 
 def notify(kind: Kind, order_ids: Sequence[UUID]) -> dict[UUID, Exception]:
@@ -35,7 +55,7 @@ def notify(kind: Kind, order_ids: Sequence[UUID]) -> dict[UUID, Exception]:
         one.sent_at, one.error = (None, str(error)) if error else (now, "")
     with transaction.atomic():
         sql.run(sql.SENT, [[one.id for one in unsent], [one.sent_at for one in unsent], [one.error for one in unsent]])
-        emit(_event(one) for one in unsent)
+        emit(_event(one, failures.get(one.order_id)) for one in unsent)
     return failures
 
 
@@ -45,9 +65,11 @@ def resend(notification: Notification) -> None:
         mail_server.send_messages([_message(notification)])
 
 
-def _event(one: Notification) -> NotificationSent | NotificationFailed:
-    if one.error:
-        return NotificationFailed(order_id=one.order_id, notification_id=one.id, kind=one.kind, error=one.error)
+def _event(one: Notification, error: Exception | None) -> NotificationSent | NotificationFailed:
+    """The log keeps the error's kind only: a mail server's own words name the customer's address."""
+    if error:
+        kind_of_error = type(error).__name__
+        return NotificationFailed(order_id=one.order_id, notification_id=one.id, kind=one.kind, error=kind_of_error)
     return NotificationSent(order_id=one.order_id, notification_id=one.id, kind=one.kind)
 
 

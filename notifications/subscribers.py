@@ -8,13 +8,13 @@ from notifications.services import notify
 from orders.events import OrderCancelled, OrderConfirmed
 
 
-@subscribe(OrderConfirmed, queue=Queue.NOTIFICATIONS, batch=50, atomic=False)
+@subscribe(OrderConfirmed, queue=Queue.NOTIFICATIONS, batch=50, atomic=False, breaker="smtp")
 def mail_confirmation(events: Sequence[OrderConfirmed]) -> Failures:
     """Tells the customer that the order stands."""
     return _notify(Kind.CONFIRMATION, events)
 
 
-@subscribe(OrderCancelled, queue=Queue.NOTIFICATIONS, batch=50, atomic=False)
+@subscribe(OrderCancelled, queue=Queue.NOTIFICATIONS, batch=50, atomic=False, breaker="smtp")
 def mail_cancellation(events: Sequence[OrderCancelled]) -> Failures:
     """Tells the customer that the order did not come about, and why."""
     return _notify(Kind.CANCELLATION, events)

@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 import structlog
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.encoding import iri_to_uri
 from django.views import defaults
 from rest_framework import exceptions
 
@@ -17,10 +19,12 @@ from events import Conflict, Refused
 from orderproject.paths import is_for_programs
 from orderproject.pointers import BODY, QUERY, FieldError, of_detail, of_struct
 from orders.services import IllegalTransition, StaleVersion
+from sagas.repair import NotRepairable
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
 """Seconds after which a client may hope that PostgreSQL is back."""
+TOO_LARGE = f"A body may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +50,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
     title = code.replace("-", " ").capitalize()
-    body = msgspec.json.encode(Problem(code, title, status, detail, request.path, errors or []))
+    body = msgspec.json.encode(Problem(code, title, status, detail, iri_to_uri(request.path), errors or []))
     return HttpResponse(body, status=status, content_type=CONTENT_TYPE, headers=dict(headers or {}))
 
 
@@ -65,7 +69,7 @@ def handle(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
         return problem(request, 503, "unavailable", detail, headers={"Retry-After": RETRY_AFTER})
     for kind, (status, code) in _BY_TYPE.items():
         if isinstance(error, kind):
-            return problem(request, status, code, str(error) or code)
+            return problem(request, status, code, TOO_LARGE if status == 413 else str(error) or code)
     return None
 
 
@@ -75,6 +79,7 @@ _BY_TYPE: dict[type[Exception], tuple[int, str]] = {
     RequestDataTooBig: (413, "too-large"),
     TooManyFieldsSent: (400, "invalid"),
     IllegalTransition: (409, "illegal-transition"),
+    NotRepairable: (409, "illegal-transition"),
     Conflict: (409, "conflict"),
     StaleVersion: (412, "stale-version"),
 }
@@ -109,7 +114,7 @@ def _of_framework(request: HttpRequest, error: exceptions.APIException) -> HttpR
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_for_programs(request.path):
         if isinstance(exception, RequestDataTooBig):
-            return problem(request, 413, "too-large", str(exception))
+            return problem(request, 413, "too-large", TOO_LARGE)
         return problem(request, 400, "bad-request", "The request cannot be understood.")
     return defaults.bad_request(request, exception)
 

@@ -10,14 +10,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
-
-from orders.models import IdempotentRequest
 
 LONGEST = 255
 
@@ -104,15 +103,18 @@ class Once:
         return ours, Answer(status, msgspec.json.decode(headers), bytes(body), replayed=True)
 
     def _keep(self, answer: Answer) -> Answer:
-        IdempotentRequest.objects.create(
-            caller=self.caller,
-            key=self.key,
-            fingerprint=self.fingerprint,
-            status=answer.status,
-            headers=dict(answer.headers),
-            body=answer.body,
-            created_at=datetime.now(UTC),
-        )
+        headers = msgspec.json.encode(answer.headers).decode()
+        row: list[Any] = [
+            self.caller,
+            self.key,
+            self.fingerprint,
+            answer.status,
+            headers,
+            answer.body,
+            datetime.now(UTC),
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(KEEP, row)
         return answer
 
 
@@ -120,4 +122,9 @@ class Once:
 CLAIM = """
 SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)), fingerprint, status, headers, body
 FROM (SELECT 1) AS asked LEFT JOIN orders_idempotentrequest ON caller = %s AND key = %s
+"""
+
+KEEP = """
+INSERT INTO orders_idempotentrequest (caller, key, fingerprint, status, headers, body, created_at)
+VALUES (%s, %s, %s, %s, %s::jsonb, %s, %s)
 """

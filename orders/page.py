@@ -45,6 +45,7 @@ def page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
         "may_view_event": may["event"],
         "moments": timeline(story) if may["event"] else [],
         "may_view_saga": may["saga"],
+        "may_repair_saga": may["repair"],
         "pictures": _pictures(order.id) if may["saga"] else [],
         "may_view_delivery": may["delivery"],
         "sendings": sendings(story) if may["delivery"] else [],
@@ -66,6 +67,7 @@ def _permissions(request: HttpRequest) -> dict[str, bool]:
         "event": "events.view_storedevent",
         "delivery": "events.view_delivery",
         "saga": "sagas.view_sagarun",
+        "repair": "sagas.repair_saga",
         "payment": "payments.view_payment",
         "notification": "notifications.view_notification",
     }

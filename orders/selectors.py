@@ -18,6 +18,9 @@ REASONS = {
     "card_declined": "your card was declined.",
     "insufficient_funds": "your card was declined for insufficient funds.",
     "capture_failed": "your card could not be charged.",
+    "turned_back_by_staff": "we had to cancel it; please ask us.",
+    "authorize_payment_failed": "your bank did not answer.",
+    "capture_payment_failed": "your bank did not answer.",
 }
 
 

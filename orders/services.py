@@ -77,9 +77,11 @@ def place_all(placements: Sequence[Placement]) -> list[Order]:
             )
             for position, (item, name) in enumerate(priced)
         ]  # fmt: skip
+        # As if prefetched: the answer shows the lines, and they are known.
+        vars(order)["_prefetched_objects_cache"] = {"lines": order_lines}
         orders.append(order)
         lines += order_lines
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         save_all(orders)
         OrderLine.objects.bulk_create(lines)
     return orders

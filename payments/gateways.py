@@ -4,9 +4,30 @@ import asyncio
 
 from django.conf import settings
 
+from events.breaker import Breaker, declare_breaker
 from payments.gateway.memory import InProcessGateway
-from payments.gateway.port import Gateway
+from payments.gateway.port import Gateway, GatewayUnavailable
 from payments.gateway.sandbox import SandboxGateway
+
+
+def _away(error: Exception) -> bool:
+    return isinstance(error, GatewayUnavailable | TimeoutError)
+
+
+# The window is as long as a hanging card goes on hanging (three calls of five seconds and the waits between), so that
+# the good calls beside it weigh as much at its last call as at its first.
+BREAKER = declare_breaker(
+    Breaker(
+        "payments",
+        is_fault=_away,
+        window=20.0,
+        minimum_calls=20,
+        error_ratio=0.5,
+        in_a_row=10,
+        cool_down=5.0,
+        probes=3,
+    )
+)
 
 _gateways: dict[asyncio.AbstractEventLoop, Gateway] = {}
 

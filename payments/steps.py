@@ -61,7 +61,7 @@ def _save_authorizations(answers: Sequence[Answer[Payment, Authorization]]) -> N
     save_all(list(payments.values()), ("status", "reason", "authorization_id"))
 
 
-@network_action(queue=Queue.PAYMENTS, load=_to_authorize, save=_save_authorizations, retry=RETRY)
+@network_action(queue=Queue.PAYMENTS, load=_to_authorize, save=_save_authorizations, retry=RETRY, breaker="payments")
 async def authorize_payment(call: Call, payment: Payment) -> Authorization:
     """Holds the order's total on the card; a declined card refuses."""
     charge = Charge(payment.token, payment.amount, payment.currency, str(payment.order_id))
@@ -89,7 +89,7 @@ def _save_captures(answers: Sequence[Answer[Payment, None]]) -> None:
     save_all(list(payments.values()), ("status", "reason"))
 
 
-@network_action(queue=Queue.PAYMENTS, load=_to_capture, save=_save_captures, retry=RETRY)
+@network_action(queue=Queue.PAYMENTS, load=_to_capture, save=_save_captures, retry=RETRY, breaker="payments")
 async def capture_payment(call: Call, payment: Payment) -> None:
     """Takes the money that is held."""
     try:
@@ -120,7 +120,7 @@ def _save_voids(answers: Sequence[Answer[Payment, Given | None]]) -> None:
     _save_refunds(refunded)
 
 
-@network_action(queue=Queue.PAYMENTS, load=_to_void, save=_save_voids, retry=UNDO)
+@network_action(queue=Queue.PAYMENTS, load=_to_void, save=_save_voids, retry=UNDO, breaker="payments")
 async def void_payment(call: Call, payment: Payment) -> Given | None:
     """Lets go of what is held, by the key of the authorization: that works whether or not its answer came.
 
@@ -159,7 +159,7 @@ def _save_refunds(answers: Sequence[Answer[Payment, Given | None]]) -> None:
     Refund.objects.bulk_create(refunds)
 
 
-@network_action(queue=Queue.PAYMENTS, load=_to_refund, save=_save_refunds, retry=UNDO)
+@network_action(queue=Queue.PAYMENTS, load=_to_refund, save=_save_refunds, retry=UNDO, breaker="payments")
 async def refund_payment(call: Call, payment: Payment) -> Given | None:
     """Gives the whole amount back; nothing where nothing had been captured."""
     try:

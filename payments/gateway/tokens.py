@@ -22,9 +22,7 @@ class TokenRule:
 RULES = {
     "tok_visa": TokenRule(),
     "tok_declined": TokenRule(decline=Decline("card_declined", "The card was declined.")),
-    "tok_insufficient_funds": TokenRule(
-        decline=Decline("insufficient_funds", "The card has insufficient funds.")
-    ),
+    "tok_insufficient_funds": TokenRule(decline=Decline("insufficient_funds", "The card has insufficient funds.")),
     "tok_timeout": TokenRule(silent=True),
     "tok_flaky": TokenRule(outages=2),
     "tok_capture_fails": TokenRule(capture_fails=True),

@@ -47,5 +47,10 @@ class Controls:
 
     def _show(self) -> web.Response:
         faults = self._faults
-        state = {"outage": faults.outage, "latencyMs": faults.latency_ms, "actThenHang": faults.act_then_hang}
+        state = {
+            "outage": faults.outage,
+            "latencyMs": faults.latency_ms,
+            "actThenHang": faults.act_then_hang,
+            "turnedAway": faults.turned_away,
+        }
         return respond(says(200, state))

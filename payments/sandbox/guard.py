@@ -21,6 +21,7 @@ def guard(faults: Faults, api_key: str) -> Middleware:
         if not request.path.startswith("/v1/"):
             return None
         if faults.outage:
+            faults.turned_away += 1
             return UNAVAILABLE
         given = request.headers.get("Authorization", "").encode(errors="replace")
         return None if not expected or hmac.compare_digest(given, expected) else UNAUTHORIZED

@@ -120,9 +120,7 @@ class Ledger:
         )
 
     def add_authorization(self, row: AuthorizationRow) -> None:
-        self._db.execute(
-            "INSERT INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(row)
-        )
+        self._db.execute("INSERT INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(row))
 
     def authorization(self, authorization_id: str) -> AuthorizationRow | None:
         row = self._db.execute("SELECT * FROM authorizations WHERE id = ?", (authorization_id,)).fetchone()
@@ -136,9 +134,7 @@ class Ledger:
         self._db.execute("UPDATE authorizations SET status = ? WHERE id = ?", (status, authorization_id))
 
     def set_refunded(self, authorization_id: str, refunded: Decimal) -> None:
-        self._db.execute(
-            "UPDATE authorizations SET refunded = ? WHERE id = ?", (str(refunded), authorization_id)
-        )
+        self._db.execute("UPDATE authorizations SET refunded = ? WHERE id = ?", (str(refunded), authorization_id))
 
     def void_key(self, key: str) -> None:
         self._db.execute("INSERT INTO voided_keys (key) VALUES (?) ON CONFLICT DO NOTHING", (key,))
@@ -151,14 +147,11 @@ class Ledger:
         if reference is None:
             rows = self._db.execute("SELECT * FROM authorizations ORDER BY rowid")
         else:
-            rows = self._db.execute(
-                "SELECT * FROM authorizations WHERE reference = ? ORDER BY rowid", (reference,)
-            )
+            rows = self._db.execute("SELECT * FROM authorizations WHERE reference = ? ORDER BY rowid", (reference,))
         return [AuthorizationRow(*row) for row in rows]
 
     def operations(self) -> list[OperationRow]:
         rows = self._db.execute(
-            "SELECT key, kind, requests, status, authorization_id, reference, amount"
-            " FROM operations ORDER BY rowid"
+            "SELECT key, kind, requests, status, authorization_id, reference, amount FROM operations ORDER BY rowid"
         )
         return [OperationRow(*row) for row in rows]

@@ -44,9 +44,7 @@ class Server:
 
     async def start(self, host: str, port: int) -> web.AppRunner:
         """Listen; the caller ends it with the runner's `cleanup`. Port 0 takes any free one."""
-        runner = web.AppRunner(
-            self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=2.0
-        )
+        runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
         await runner.setup()
         await web.TCPSite(runner, host, port).start()
         return runner

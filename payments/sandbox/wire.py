@@ -27,6 +27,4 @@ async def read_fields(request: web.Request) -> dict[str, Any]:
 
 def respond(answer: Answer) -> web.Response:
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else None
-    return web.Response(
-        status=answer.status, body=answer.body, headers=headers, content_type="application/json"
-    )
+    return web.Response(status=answer.status, body=answer.body, headers=headers, content_type="application/json")

@@ -185,6 +185,17 @@ def test_a_body_over_1_mib_is_refused(client: APIClient) -> None:
     assert_problem(send(client, body), 413, "too-large")
 
 
+@pytest.mark.parametrize("caller", ["customer", "nobody"])
+def test_a_refused_body_is_read_to_its_end(client: APIClient, caller: str) -> None:
+    """Or the connection would be reset before the client has read why."""
+    sender = client if caller == "customer" else client_of(None)
+    assert send(sender, b"a" * 3_000_000).wsgi_request._stream.read() == b""
+
+
+def test_a_body_in_chunks_is_refused(client: APIClient) -> None:
+    assert_problem(send(client, b"", **{"Transfer-Encoding": "chunked"}), 411, "length-required")
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_another_content_type_is_refused(client: APIClient, content_type: str) -> None:
     assert_problem(send(client, changed(), content_type), 415, "unsupported-media-type")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser
 from typing import Any
 
@@ -15,10 +16,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orderproject.demo import Demo, Placed, outcomes, times
+from orderproject.demo import USUAL, Demo, NothingToOrder, Placed, outcomes, times
 
 PATIENCE = 120.0
 COLOURS = {"pending": "yellow", "confirmed": "green", "cancelled": "red"}
+SIGNS = {"pending": "…", "confirmed": "✓", "cancelled": "✗"}
+WIDE = 110
+"""Columns of a terminal from which on there is room for money."""
 HEIGHT = 40
 """Rows to show at once; of more orders, the open ones and the last."""
 
@@ -34,6 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--password", default="customer", help="that customer's password")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request would tear the picture apart
         console = Console(highlight=False)
         demo = Demo(options["url"], options["username"], options["password"])
         try:
@@ -41,6 +46,8 @@ class Command(BaseCommand):
             _run(demo, options["orders"], console)
         except httpx.HTTPStatusError as error:
             raise CommandError(f"{error.request.url} answered {error.response.status_code}: {_why(error)}") from error
+        except NothingToOrder as error:
+            raise CommandError(str(error)) from error
         except httpx.HTTPError as error:
             raise CommandError(
                 f"{demo.url} does not answer ({error}): start the stack first, or name its --url"
@@ -64,10 +71,9 @@ def _run(demo: Demo, count: int, console: Console) -> None:
         return
     with Live(console=console, refresh_per_second=12) as live:
         for _ in demo.place(count):
-            live.update(_picture(demo.placed, count))
+            live.update(_picture(demo.placed, count, console.width >= WIDE))
         for _ in demo.follow(PATIENCE):
-            live.update(_picture(demo.placed, count))
-        live.update(_picture(demo.placed, count))
+            live.update(_picture(demo.placed, count, console.width >= WIDE))
 
 
 def _run_plainly(demo: Demo, count: int, console: Console) -> None:
@@ -85,27 +91,32 @@ def _line(placed: Placed) -> str:
     return f"{order['number']}  {what}: {_status(placed)}{took}"
 
 
-def _picture(placed: list[Placed], count: int) -> RenderableType:
-    return Group(_orders(placed), _progress(placed, count))
+def _picture(placed: list[Placed], count: int, wide: bool) -> RenderableType:
+    return Group(_orders(placed, wide), _progress(placed, count))
 
 
-def _orders(placed: list[Placed]) -> Table:
+def _orders(placed: list[Placed], wide: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("Order", "Items", "Total", "Token", "Payment", "Status", "Seconds"):
+    money = ("Total", "Payment") if wide else ()
+    for name in ("Order", "Items", "Card", *money, "Outcome", "Seconds"):
         table.add_column(name, justify="right" if name in {"Total", "Seconds"} else "left", no_wrap=True)
-    shown = placed if len(placed) <= HEIGHT else [*[one for one in placed if not one.settled], *placed][:HEIGHT]
+    shown = placed if len(placed) <= HEIGHT else [*(one for one in placed if not one.settled), *placed][:HEIGHT]
     for one in shown:
-        order, sample = one.order, one.sample
-        table.add_row(
-            order["number"],
-            f"{sample.quantity} x {sample.sku}",
-            _money(order["total"]),
-            Text(sample.token, style="" if sample.token == "tok_visa" else "magenta"),  # noqa: S105  no password
-            Text(order["payment"]["status"], style="dim"),
-            Text(_status(one), style=COLOURS.get(order["status"], "")),
-            f"{one.seconds:.2f}" if one.settled else "",
-        )
+        table.add_row(*_row(one, wide))
     return table
+
+
+def _row(one: Placed, wide: bool) -> list[RenderableType]:
+    order, sample = one.order, one.sample
+    money = [_money(order["total"]), Text(order["payment"]["status"], style="dim")] if wide else []
+    return [
+        order["number"],
+        f"{sample.quantity} x {sample.sku}",
+        Text(sample.token.removeprefix("tok_"), style="" if sample.token == USUAL else "magenta"),
+        *money,
+        Text(f"{SIGNS.get(order['status'], '')} {one.outcome}", style=COLOURS.get(order["status"], "")),
+        f"{one.seconds:.2f}" if one.settled else "",
+    ]
 
 
 def _progress(placed: list[Placed], count: int) -> Table:
