@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer, git and make. `make run PYTHON=/path/to/python` names another Python.
-.PHONY: run test lint ruff types contracts django shell clean lock runtime development chromium
+.PHONY: run test lint ruff types contracts django shell clean lock runtime development chromium rabbitmq
 
 PYTHON_OF_PROJECT := .venv/bin/python
 STACK_DATA_DIR ?= var/stack
@@ -11,8 +11,8 @@ NOWHERE := ENVIRONMENT=test DATABASE_URL=postgres://nobody@127.0.0.1:9/none \
 run: runtime
 	@exec $(PYTHON_OF_PROJECT) -m orderproject.stack
 
-test: development chromium
-	$(PYTHON_OF_PROJECT) -m pytest -n auto --maxprocesses 4 --dist loadgroup
+test: development chromium rabbitmq
+	$(PYTHON_OF_PROJECT) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: ruff types contracts django
 
@@ -54,3 +54,6 @@ development:
 
 chromium:
 	@.ci/chromium
+
+rabbitmq:
+	@.ci/rabbitmq

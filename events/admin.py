@@ -1,29 +1,28 @@
-"""The log and its deliveries, for people: read everything, retry what is dead."""
+"""The log, for people, and the door to the admin's other pages about events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
-from django.db import transaction
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RadioFilter
-from unfold.decorators import action, display
-from unfold.enums import ActionVariant
+from unfold.contrib.filters.admin import RadioFilter
+from unfold.decorators import display
 
-from events.models import Delivery, DeliveryState, StoredEvent
-from events.readonly import ReadOnlyAdmin, badge
+from events.audit_admin import AuditAdmin
+from events.breaker_admin import BreakerAdmin
+from events.dead_message_admin import DeadMessageAdmin
+from events.delivery_admin import DeliveryAdmin
+from events.models import StoredEvent
+from events.readonly import ReadOnlyAdmin
 from events.registry import declared
-from events.repair import retry_dead
-from events.staff import audit, confirm, confirmed
-from events.subscribers import subscribers
-from events.timeline import COLOURS, pretty, sendings
+from events.timeline import pretty, sendings
+
+__all__ = ["AuditAdmin", "BreakerAdmin", "DeadMessageAdmin", "DeliveryAdmin", "StoredEventAdmin"]
 
 
 class TypeFilter(RadioFilter):
@@ -37,17 +36,6 @@ class TypeFilter(RadioFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[StoredEvent]) -> QuerySet[StoredEvent]:
         return queryset.filter(type=self.value()) if self.value() else queryset
-
-
-class SubscriberFilter(RadioFilter):
-    title = "subscriber"
-    parameter_name = "subscriber"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(one.name, one.name) for one in subscribers()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        return queryset.filter(subscriber=self.value()) if self.value() else queryset
 
 
 def streams_for(term: str) -> list[str]:
@@ -94,79 +82,3 @@ class StoredEventAdmin(ReadOnlyAdmin):
     @display(description="Data")
     def payload(self, event: StoredEvent) -> SafeString:
         return format_html('<pre class="code">{}</pre>', pretty(event.data))
-
-
-@admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ("id", "event_type", "subscriber", "state_badge", "attempts", "due_at", "done_at")
-    list_filter = (("state", ChoicesCheckboxFilter), SubscriberFilter)
-    list_select_related = ("event",)
-    ordering = ("-id",)
-    sortable_by = ()
-    fields = ("event_link", "subscriber", "state_badge", "stream", "leases", "attempts", "due_at", "done_at")
-    actions = ("retry_selected",)
-    actions_detail = ("retry_one",)
-    change_form_after_template = "admin/events/tried.html"
-
-    class Media:
-        css = {"all": ["events/admin.css"]}
-
-    def has_retry_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return request.user.has_perm("events.retry_delivery")
-
-    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
-        dead = Delivery.objects.filter(id=object_id, state=DeliveryState.DEAD).exists()
-        actions: list[Any] = super().get_actions_detail(request, object_id) if dead else []
-        return actions
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        delivery = self.get_object(request, object_id)
-        failures = delivery.failures.order_by("id") if delivery else ()
-        context = {"failures": failures} | (extra_context or {})
-        response: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return response
-
-    @display(description="Event")
-    def event_type(self, delivery: Delivery) -> str:
-        return delivery.event.type
-
-    @display(description="State")
-    def state_badge(self, delivery: Delivery) -> SafeString:
-        return badge(delivery.state, COLOURS[DeliveryState(delivery.state)])
-
-    @display(description="Event")
-    def event_link(self, delivery: Delivery) -> SafeString:
-        url = reverse("admin:events_storedevent_change", args=[delivery.event_id])
-        return format_html('<a class="text-link" href="{}">{}</a>', url, delivery.event)
-
-    @action(description="Retry selected dead deliveries", permissions=["retry"], icon="replay")
-    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
-        if confirmed(request):
-            self._retry(request, queryset.values_list("id", flat=True))
-            return None
-        return confirm(
-            self, request, objects=queryset[: self.list_per_page], action="retry_selected", button="Retry",
-            title="Retry dead deliveries", question="Send these again? Those that are not dead are left alone.",
-            back=request.get_full_path(),
-        )  # fmt: skip
-
-    @action(description="Retry", permissions=["retry"], url_path="retry", icon="replay", variant=ActionVariant.PRIMARY)
-    def retry_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        page = reverse("admin:events_delivery_change", args=[object_id])
-        if confirmed(request):
-            self._retry(request, [int(object_id)])
-            return HttpResponseRedirect(page)
-        return confirm(
-            self, request, objects=Delivery.objects.filter(id=object_id), button="Retry", back=page,
-            title="Retry a dead delivery", question="Send this delivery again?",
-        )  # fmt: skip
-
-    def _retry(self, request: HttpRequest, ids: Iterable[int]) -> None:
-        with transaction.atomic():
-            dead = list(Delivery.objects.filter(id__in=list(ids), state=DeliveryState.DEAD).select_for_update())
-            retried = retry_dead([delivery.id for delivery in dead])
-            audit(request, dead, "Retried: it was dead.")
-        level = messages.SUCCESS if retried else messages.WARNING
-        self.message_user(request, f"{retried} dead deliveries are due again.", level)

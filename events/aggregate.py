@@ -89,7 +89,8 @@ class Aggregate(models.Model):
 def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | None = None) -> list[log.Recorded]:
     """Saves many aggregates in one transaction with a constant number of statements.
 
-    Raises Conflict when one of them has been changed since it was read; nothing is written then.
+    Raises Conflict when one of them has been changed since it was read; nothing is written then, and a transaction
+    around it has to begin anew.
     """
     fields = None if update_fields is None else tuple(update_fields)
     numbered: list[tuple[Event, int]] = []
@@ -100,7 +101,7 @@ def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | Non
             aggregate.version += 1
             numbered.append((event, aggregate.version))
     try:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             for model in {type(aggregate): None for aggregate in aggregates}:
                 _write(model, [one for one in aggregates if type(one) is model], expected, fields)
             recorded = log.append(numbered)

@@ -2,9 +2,9 @@
 -- Answers {state, era, granted, wait, moved}. An era is the time of the last change of state: whoever reports on calls
 -- that were permitted in another era speaks of the past and changes nothing.
 local key, op = KEYS[1], ARGV[1]
-local window, minimum, ratio, in_a_row = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local cool_down, probes, probe_timeout = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local ttl = tonumber(ARGV[9])
+local declared = {}
+for number in string.gmatch(ARGV[2], '%S+') do declared[#declared + 1] = tonumber(number) end
+local window, minimum, ratio, in_a_row, cool_down, probes, probe_timeout, ttl = unpack(declared)
 local BUCKETS = 10
 
 local time = redis.call('TIME')
@@ -121,13 +121,13 @@ if forced ~= '' and forced_until <= now then release() end
 if state == 'open' and forced == '' and probe_at <= now and op ~= 'show' then move('half_open') end
 
 if op == 'permit' then
-  permit(tonumber(ARGV[10]))
+  permit(tonumber(ARGV[3]))
 elseif op == 'report' then
-  report(tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]))
+  report(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]))
 elseif op == 'force' then
-  forced, forced_until = ARGV[10], now + tonumber(ARGV[11])
+  forced, forced_until = ARGV[3], now + tonumber(ARGV[4])
   redis.call('HSET', key, 'forced', forced, 'forced_until', forced_until, 'forced_at', now,
-             'by', ARGV[12], 'why', ARGV[13])
+             'by', ARGV[5], 'why', ARGV[6])
   move(forced)
 elseif op == 'release' and forced ~= '' then
   release()

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,15 @@ class Breaker:
     def key(self) -> str:
         return f"events:breaker:{self.name}"
 
+    @cached_property
+    def _declared(self) -> str:
+        """As the script wants it; one text, since every argument costs the client time."""
+        times = (self.window, self.cool_down, self.probe_timeout)
+        window, cool_down, probe_timeout = (int(seconds * 1000) for seconds in times)
+        kept_for = int(max(KEPT_FOR * 1000, 2 * (window + cool_down + probe_timeout)))
+        numbers = (window, self.minimum_calls, self.error_ratio, self.in_a_row, cool_down, self.probes, probe_timeout)
+        return " ".join(str(number) for number in (*numbers, kept_for))
+
     def permit(self, calls: int) -> Permit:
         """Asks for a batch of calls, before anything is leased for them. Never raises."""
         answer = self._try("permit", calls)
@@ -109,12 +118,10 @@ class Breaker:
         state, era, granted, wait, _ = answer
         return Permit(granted, State(state.decode()), _spread(wait), era)
 
-    def report(
-        self, permit: Permit, successes: int, failures: int, *, quick: int = 0, unused: int = 0
-    ) -> float | None:
+    def report(self, permit: Permit, successes: int, failures: int, *, quick: int = 0, unused: int = 0) -> float | None:
         """How permitted calls ended. `quick`: failures that took no patience; `unused`: permitted and not made.
 
-        Returns for how many seconds to postpone what failed, or None: then the failures count as attempts. Never raises.
+        Never raises. Returns for how many seconds to postpone what failed, or None: then failures count as attempts.
         """
         if not (successes or failures or (unused and permit.state is State.HALF_OPEN)):
             return None
@@ -163,12 +170,7 @@ class Breaker:
         return answer
 
     def _run(self, operation: str, *arguments: int | str) -> list[Any]:
-        settings = (
-            int(self.window * 1000), self.minimum_calls, self.error_ratio, self.in_a_row,
-            int(self.cool_down * 1000), self.probes, int(self.probe_timeout * 1000),
-            int(1000 * max(KEPT_FOR, 2 * (self.window + self.cool_down + self.probe_timeout))),
-        )  # fmt: skip
-        answer: list[Any] = _script()(keys=[self.key], args=[operation, *settings, *arguments], client=wake.client())
+        answer: list[Any] = _script()([self.key], [operation, self._declared, *arguments], wake.client())
         return answer
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 import structlog
+from amqp.exceptions import AMQPError
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -14,14 +15,16 @@ from events.queues import Queue
 
 log = structlog.get_logger(__name__)
 
-AWAY = (BrokerError, redis.RedisError, OSError)
+CONFIRM_WITHIN = 10.0
+AWAY = (BrokerError, redis.RedisError, AMQPError, OSError)
 """What a publish raises when the broker is away. Its outcome is then unknown: rows will ask again."""
 
 
 def send(app: Celery, task: str, args: Sequence[Any]) -> bool:
     """Sends one task message without a result; False if the broker is away, which loses time and nothing else."""
     try:
-        app.send_task(task, args=args, ignore_result=True)
+        # RabbitMQ answers no publish while its memory or its disk is short.
+        app.send_task(task, args=args, ignore_result=True, confirm_timeout=CONFIRM_WITHIN)
     except AWAY as error:
         log.warning("not sent; the rows will ask again", task=task, error=str(error))
         return False
@@ -35,12 +38,12 @@ def depths(app: Celery, queues: Iterable[Queue]) -> dict[Queue, int]:
     """
     pool: Any = app.pool
     with pool.acquire(block=True) as connection:
-        channel = connection.default_channel
-        return {queue: _depth(channel, queue) for queue in queues}
+        return {queue: _depth(connection, queue) for queue in queues}
 
 
-def _depth(channel: Any, queue: Queue) -> int:
+def _depth(connection: Any, queue: Queue) -> int:
     try:
-        return int(channel.queue_declare(queue=str(queue), passive=True).message_count)
-    except channel.connection.client.channel_errors:
+        return int(connection.default_channel.queue_declare(queue=str(queue), passive=True).message_count)
+    except connection.channel_errors:
+        connection._default_channel = None  # RabbitMQ closes a channel that asks for what is not there
         return 0  # no worker has declared it yet

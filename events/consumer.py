@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from celery.exceptions import WorkerTerminate
+from celery.platforms import EX_FAILURE
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise as vine_promise
 
 from events.dead_messages import Corpse, from_message, keep
+from events.dead_queue import DeadQueue
 from events.models import DeadReason
 from events.pulse import Pulse
 
@@ -27,6 +30,7 @@ class Consumer(CeleryConsumer):
     connection_errors: tuple[type[Exception], ...]
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        options["app"].steps["consumer"].add(DeadQueue)
         super().__init__(*args, **options)
         self.pulse = Pulse(self)
 
@@ -60,23 +64,31 @@ class Consumer(CeleryConsumer):
             except SENSELESS as error:
                 if message.acknowledged:
                     raise
-                self._keep(message, DeadReason.MALFORMED, error)
+                self.keep_message(message, DeadReason.MALFORMED, error)
 
         return on_task_received
 
+    def cancel_active_requests(self) -> None:
+        """The end of SIGTERM's patience. What runs must leave no answer: its message goes back to the broker."""
+        try:
+            super().cancel_active_requests()
+        except NotImplementedError:
+            # Only prefork can end a task. On a solo worker it runs right below this signal handler: this ends both.
+            raise WorkerTerminate(EX_FAILURE) from None
+
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        self._keep(message, DeadReason.UNDECODABLE, exc)
+        self.keep_message(message, DeadReason.UNDECODABLE, exc)
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
-        self._keep(message, DeadReason.MALFORMED, "it names no task")
+        self.keep_message(message, DeadReason.MALFORMED, "it names no task")
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
-        self._keep(message, DeadReason.UNKNOWN_TASK, "no code of this worker has the task")
+        self.keep_message(message, DeadReason.UNKNOWN_TASK, "no code of this worker has the task")
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
-        self._keep(message, DeadReason.MALFORMED, exc)
+        self.keep_message(message, DeadReason.MALFORMED, exc)
 
-    def _keep(self, message: Any, reason: DeadReason, error: object) -> None:
+    def keep_message(self, message: Any, reason: DeadReason, error: object) -> None:
         corpse = from_message(message, reason, error)
         log.error("dead message", queue=corpse.queue, task=corpse.task, reason=str(reason), error=corpse.error)
         self._keep_or_wait(corpse, message)

@@ -97,7 +97,7 @@ def _publish(row: DeadMessage) -> None:
             bytes(row.body),
             exchange="",
             routing_key=row.queue,
-            headers=json.loads(row.headers),
+            headers={name: value for name, value in json.loads(row.headers).items() if not name.startswith("x-")},
             declare=[current_app.amqp.queues[row.queue]],
             retry=False,
             **properties,

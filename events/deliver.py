@@ -19,11 +19,12 @@ from django.db import transaction
 from events import sql
 from events.codec import decode
 from events.context import Context, caused_by
-from events.errors import Refused
+from events.errors import Refused, TimeLimitExceeded
 from events.event import Event
 from events.isolation import apart
-from events.models import Delivery
+from events.models import Delivery, DeliveryState
 from events.postpone import through
+from events.time_limit import limited
 
 if TYPE_CHECKING:
     from events.subscribers import Subscriber
@@ -55,6 +56,7 @@ class _Failures:
     rows: list[tuple[int, float, bool, str, str, str, int]] = field(default_factory=list)
     attempts: dict[int, int] = field(default_factory=dict)
     postponed: list[int] = field(default_factory=list)
+    hung: list[int] = field(default_factory=list)
 
     def add(self, delivery_id: int, error: Exception) -> None:
         attempt = self._failed_before(delivery_id) + 1
@@ -91,11 +93,14 @@ def worker_name() -> str:
     return str(getattr(request, "hostname", None) or socket.gethostname())
 
 
-def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> None:
+def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID, *, alone: bool = False) -> None:
     """Hands these deliveries to their subscriber and writes down the outcome of each.
 
     Safe to call twice, at once or later: a delivery that is done, or being handled by someone else, is left alone.
+    `alone`: it was sent before and never answered, so it may be what kills its worker.
     """
+    if alone:
+        ids = _begin_alone(subscriber, ids, lease)
     failures = _Failures(subscriber)
     held = None if subscriber.atomic else _take_over(subscriber, ids, lease)
     mine = list(ids) if held is None else held[1]
@@ -105,6 +110,17 @@ def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> None:
         for portion in _portions(subscriber, healthy):
             apart(portion, attempt, failures.add)
     failures.write(held and held[0])
+    if failures.hung:
+        sql.run(sql.RELEASE, {"ids": failures.hung, "unsent": 0})
+
+
+def _begin_alone(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> list[int]:
+    """Counts what an earlier try left unanswered; returns what may be tried once more."""
+    rows = sql.run(sql.BEGIN_ALONE, {"ids": list(ids), "lease": lease, "attempts": subscriber.retry.attempts})
+    for id_, state in rows:
+        if state == DeliveryState.DEAD:
+            log.error("delivery dead: whoever handles it vanishes", subscriber=subscriber.name, delivery=id_)
+    return [id_ for id_, state in rows if state != DeliveryState.DEAD]
 
 
 def _take_over(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> tuple[UUID, list[int]]:
@@ -130,22 +146,30 @@ def _rounds(subscriber: Subscriber, ids: Sequence[int]) -> list[Sequence[int]]:
 
 def _without_blocked(subscriber: Subscriber, ids: Sequence[int], failures: _Failures) -> Sequence[int]:
     """Gives back what stands in line behind a failure of its own stream."""
-    failed = [row[0] for row in failures.rows] + failures.postponed
+    failed = [row[0] for row in failures.rows] + failures.postponed + failures.hung
     if not (subscriber.ordered and failed):
         return ids
     streams = Delivery.objects.filter(id__in=failed).values("stream")
     blocked = set(Delivery.objects.filter(id__in=ids, stream__in=streams).values_list("id", flat=True))
     if blocked:
-        sql.run(sql.RELEASE, [list(blocked)])
+        sql.run(sql.RELEASE, {"ids": list(blocked), "unsent": 1})
     return [id_ for id_ in ids if id_ not in blocked]
 
 
 def _attempt(subscriber: Subscriber, failures: _Failures, lease: UUID | None, ids: Sequence[int]) -> None:
+    """A batch that hangs is not taken apart, which would hang again and again: its events are sent one by one."""
     handle = partial(_handle, subscriber, failures, lease)
-    if subscriber.breaker is None or lease is None:
-        failed: Mapping[int, Exception] = handle(ids)
-    else:
-        failed = through(subscriber.breaker, lease, ids, handle, failures.postponed)
+    try:
+        if subscriber.breaker is None or lease is None:
+            failed: Mapping[int, Exception] = handle(ids)
+        else:
+            failed = through(subscriber.breaker, lease, ids, handle, failures.postponed)
+    except TimeLimitExceeded:
+        if len(ids) == 1:
+            raise
+        log.warning("batch cut off; it goes on one by one", subscriber=subscriber.name, deliveries=len(ids))
+        failures.hung.extend(set(ids).difference(failures.postponed))
+        return
     for delivery_id, error in failed.items():
         failures.add(delivery_id, error)
 
@@ -190,8 +214,10 @@ def _call(subscriber: Subscriber, taken: Sequence[Taken]) -> dict[int, Exception
         if not subscriber.takes_batches:
             (one,) = taken
             keyed = {"key": one.key(subscriber)} if subscriber.wants_keys else {}
-            subscriber.handler(one.event, **keyed)
+            with limited(subscriber.limit):
+                subscriber.handler(one.event, **keyed)
             return {}
         batch_keyed = {"keys": [one.key(subscriber) for one in taken]} if subscriber.wants_keys else {}
-        failed = subscriber.handler([one.event for one in taken], **batch_keyed) or {}
+        with limited(subscriber.limit):
+            failed = subscriber.handler([one.event for one in taken], **batch_keyed) or {}
         return {taken[place].id: error for place, error in failed.items()}

@@ -22,5 +22,13 @@ class UnrecordedWrite(Exception):
     """A bulk write would change aggregates without an event: use `save_all`, or say `.unrecorded()`."""
 
 
+class TimeLimitExceeded(Exception):
+    """A handler or a step went on for longer than its `time_limit`: it is cut off, and tried again later."""
+
+
+class Vanished(Exception):
+    """A worker began this and never came back, once too often: look at what it does to its process."""
+
+
 class UnknownEvent(LookupError):
     """The log holds an event of a type or version that no code declares: deploy the code that does."""

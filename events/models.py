@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -80,6 +81,7 @@ class Delivery(models.Model):
     leases = models.PositiveIntegerField(default=0, help_text="How often it was sent")
     attempts = models.PositiveIntegerField(default=0, help_text="How often it failed")
     alone_at = models.DateTimeField(null=True, help_text="When a worker began it alone, unanswered since")
+    edited_data = models.JSONField(null=True, help_text="Handed over in place of the event's data, for this one only")
     done_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -94,7 +96,11 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["subscriber"], name="delivery_dead", condition=Q(state="dead")),
         ]
-        permissions = [("retry_delivery", "Can retry dead deliveries")]
+        permissions = [
+            ("retry_delivery", "Can retry dead deliveries"),
+            ("edit_delivery", "Can edit the data of dead deliveries"),
+            ("discard_delivery", "Can discard dead deliveries"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subscriber} ← event {self.event_id}"
@@ -146,3 +152,37 @@ class DeadMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} on {self.queue}"
+
+
+class Breaker(models.Model):
+    """Who may see and force breakers. No table: their state is in Valkey, see `events.breaker`."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        permissions = [("force_breaker", "Can force breakers open or closed")]
+
+    def __str__(self) -> str:
+        return f"breaker {self.name}"
+
+
+class Audit(models.Model):
+    """What a person did by hand: who, when, to what, and why. A trigger refuses to change or delete a line."""
+
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=200, help_text="A user's name; shell:<account> from the command line")
+    action = models.CharField(max_length=40)
+    target_kind = models.CharField(max_length=40)
+    target_ids = models.JSONField(help_text="As texts")
+    reason = models.TextField(blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [GinIndex(fields=["target_ids"], name="audit_target", opclasses=["jsonb_path_ops"])]
+        verbose_name_plural = "audit"
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action} {len(self.target_ids)} {self.target_kind}"

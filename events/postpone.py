@@ -32,7 +32,7 @@ def through(
         failed = handle(ours)
     except Exception as error:
         calls = len(ours) if breaker.is_fault(error) else 0
-        wait = breaker.report(permit, isinstance(error, Refused), calls, quick=calls, unused=len(ours))
+        wait = breaker.report(permit, int(isinstance(error, Refused)), calls, quick=calls, unused=len(ours))
         if not calls or wait is None:
             raise
         _postpone(breaker, lease, ours, wait, postponed, sent=True)

@@ -12,11 +12,11 @@ import structlog
 from celery import Celery, current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
-from kombu.exceptions import OperationalError as BrokerError
 
 from events import sql, wake
-from events.broker import depths, send
+from events.broker import AWAY, depths, send
 from events.deliver import deliver
+from events.heartbeat import beat
 from events.queues import Queue
 from events.subscribers import Subscriber, subscriber, subscribers
 
@@ -30,6 +30,11 @@ class Batch:
     subscriber: Subscriber
     ids: list[int]
     lease: UUID
+    alone: bool = False
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        return (self.ids, str(self.lease), True) if self.alone else (self.ids, str(self.lease))
 
 
 @dataclass
@@ -47,10 +52,11 @@ class Relay:
         """Until `stopping`. A server that is away is waited for: what is due stays due."""
         log.info("relay started", batch=self.batch, subscribers=[one.name for one in subscribers()])
         while not self.stopping:
+            beat("relay")
             try:
                 while self.pump() and not self.stopping:
-                    pass
-            except (DatabaseError, InterfaceError, BrokerError, redis.RedisError, OSError) as error:
+                    beat("relay")
+            except (DatabaseError, InterfaceError, *AWAY) as error:
                 log.warning("relay waits for a server", error=str(error), kind=type(error).__name__)
                 time.sleep(self.poll)
             self._sleep()
@@ -90,7 +96,7 @@ class Relay:
                     deliver(batch.subscriber, batch.ids, batch.lease)
         for batch in batches:
             if not batch.subscriber.at_relay:
-                send(self.app, batch.subscriber.name, (batch.ids, str(batch.lease)))
+                send(self.app, batch.subscriber.name, batch.arguments)
         return sum(len(batch.ids) for batch in batches)
 
     def _claim(self, names: list[str]) -> list[Batch]:
@@ -112,7 +118,7 @@ def _batches(rows: list[tuple[Any, ...]], lease: UUID) -> list[Batch]:
     for id_, name, _, leases in sorted(rows, key=lambda row: row[2]):
         by_subscriber.setdefault((name, id_ if leases > 1 else 0), []).append(id_)
     return [
-        Batch(listening, ids, lease)
-        for (name, _), ids in by_subscriber.items()
+        Batch(listening, ids, lease, alone=bool(suspect))
+        for (name, suspect), ids in by_subscriber.items()
         if (listening := subscriber(name)) is not None
     ]

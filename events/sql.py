@@ -53,7 +53,8 @@ RETURNING id, subscriber, event_id, leases
 """
 
 # As above, for subscribers that asked for order: nothing whose stream has an earlier delivery that is
-# not due (leased, backing off) or dead. Two relays must not run it at once for one subscriber: see LOCK_ORDERED.
+# not due (leased, backing off), was sent before and so travels alone, or is dead.
+# Two relays must not run it at once for one subscriber: see LOCK_ORDERED.
 CLAIM_ORDERED = """
 UPDATE events_delivery SET due_at = now() + make_interval(secs => %(seconds)s), lease = %(lease)s, leases = leases + 1
 WHERE id = ANY(ARRAY(
@@ -62,7 +63,7 @@ WHERE id = ANY(ARRAY(
       AND NOT EXISTS (
         SELECT 1 FROM events_delivery earlier
         WHERE earlier.subscriber = later.subscriber AND earlier.stream = later.stream AND earlier.id < later.id
-          AND (earlier.state = 'dead' OR earlier.state = 'pending' AND earlier.due_at > now()))
+          AND (earlier.state = 'dead' OR earlier.state = 'pending' AND (earlier.due_at > now() OR earlier.leases > 0)))
     ORDER BY id LIMIT %(limit)s FOR UPDATE))
 RETURNING id, subscriber, event_id, leases
 """
@@ -72,7 +73,8 @@ LOCK_ORDERED = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.ordere
 # Both by primary key. A delivery that another worker has locked at this instant is being handled: skip it.
 TAKE = """
 SELECT delivery.id, delivery.attempts, delivery.leases, event.position, event.event_id, event.stream, event.type,
-       event.version, event.data::text, event.correlation_id, event.actor, event.traceparent
+       event.version, coalesce(delivery.edited_data, event.data)::text, event.correlation_id, event.actor,
+       event.traceparent
 FROM events_delivery delivery JOIN events_storedevent event ON event.position = delivery.event_id
 WHERE delivery.id = ANY(%s) AND delivery.state = 'pending'
 ORDER BY event.position FOR UPDATE OF delivery SKIP LOCKED
@@ -99,7 +101,7 @@ WITH failed AS (
                   AS failed (id, delay, dead, error_type, error, traceback, duration_ms)
 ), counted AS (
     UPDATE events_delivery delivery
-    SET attempts = attempts + 1, lease = NULL,
+    SET attempts = attempts + 1, lease = NULL, alone_at = NULL,
         state = CASE WHEN failed.dead THEN 'dead' ELSE 'pending' END,
         due_at = now() + make_interval(secs => failed.delay)
     FROM failed
@@ -115,9 +117,87 @@ FROM counted JOIN failed USING (id)
 # The breaker is open: no attempt is spent. What was not even sent does not count as sent either.
 POSTPONE = """
 UPDATE events_delivery
-SET due_at = now() + make_interval(secs => %(seconds)s), lease = NULL, leases = greatest(leases - %(unsent)s, 0)
+SET due_at = now() + make_interval(secs => %(seconds)s), lease = NULL, leases = greatest(leases - %(unsent)s, 0),
+    alone_at = NULL
 WHERE id = ANY(%(ids)s) AND state = 'pending' AND lease = %(lease)s
 """
 
-# Given back untouched: no attempt is spent, and it is due at once.
-RELEASE = "UPDATE events_delivery SET due_at = now(), lease = NULL WHERE id = ANY(%s) AND state = 'pending'"
+# Given back: no attempt is spent, and it is due at once. What was not even begun does not count as sent either.
+RELEASE = """
+UPDATE events_delivery SET due_at = now(), lease = NULL, alone_at = NULL, leases = greatest(leases - %(unsent)s, 0)
+WHERE id = ANY(%(ids)s) AND state = 'pending'
+"""
+
+# Committed before a suspect is handled. A try that was begun and left no answer is counted now, so that what kills
+# its worker ends dead; what never reached a worker is not. Locked means that it is being handled at this instant.
+BEGIN_ALONE = """
+WITH suspect AS (
+    SELECT id, alone_at, alone_at IS NOT NULL AND attempts + 1 >= %(attempts)s AS exhausted FROM events_delivery
+    WHERE id = ANY(%(ids)s) AND state = 'pending' AND lease = %(lease)s FOR UPDATE SKIP LOCKED
+), begun AS (
+    UPDATE events_delivery delivery
+    SET attempts = attempts + CASE WHEN suspect.alone_at IS NULL THEN 0 ELSE 1 END,
+        state = CASE WHEN suspect.exhausted THEN 'dead' ELSE 'pending' END,
+        alone_at = CASE WHEN suspect.exhausted THEN NULL ELSE now() END
+    FROM suspect WHERE delivery.id = suspect.id
+    RETURNING delivery.id, delivery.state, delivery.attempts, suspect.alone_at AS vanished_at
+), told AS (
+    INSERT INTO events_attempt (delivery_id, number, error_type, error, traceback, worker, duration_ms, at)
+    SELECT id, attempts, 'vanished', 'A worker began it alone and never came back.', '', '', 0, vanished_at
+    FROM begun WHERE vanished_at IS NOT NULL
+)
+SELECT id, state FROM begun
+"""
+
+# --- what a person does about dead letters ---------------------------------------------------------------------
+
+# Index scan on delivery_dead, then the attempts of each by their delivery. By time: numbers start again after a retry.
+_DEAD_WITH_LAST_ERROR = """
+FROM events_delivery delivery LEFT JOIN LATERAL (
+    SELECT error_type, at FROM events_attempt WHERE delivery_id = delivery.id ORDER BY at DESC, id DESC LIMIT 1
+) last ON true
+WHERE delivery.state = 'dead'
+"""
+
+DEAD_GROUPS = f"""
+SELECT delivery.subscriber, coalesce(last.error_type, ''), count(*),
+       min(coalesce(last.at, delivery.due_at)), max(coalesce(last.at, delivery.due_at))
+{_DEAD_WITH_LAST_ERROR} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+"""
+
+# A group, batch by batch: whatever dies again meanwhile lies behind us.
+DEAD_OF_GROUP = f"""
+SELECT delivery.id {_DEAD_WITH_LAST_ERROR}
+  AND delivery.subscriber = %(subscriber)s AND coalesce(last.error_type, '') = %(error_type)s
+  AND delivery.id > %(after)s ORDER BY delivery.id LIMIT %(limit)s
+"""
+
+# Both lock in the order of ids, so that two people who do this at once cannot deadlock.
+RETRY = """
+UPDATE events_delivery SET state = 'pending', attempts = 0, leases = 0, lease = NULL, alone_at = NULL, due_at = now()
+WHERE id = ANY(ARRAY(
+    SELECT id FROM events_delivery WHERE id = ANY(%s) AND state = 'dead' ORDER BY id FOR UPDATE))
+RETURNING id
+"""
+
+DISCARD = """
+UPDATE events_delivery SET state = 'discarded', lease = NULL
+WHERE id = ANY(ARRAY(
+    SELECT id FROM events_delivery WHERE id = ANY(%s) AND state = 'dead' ORDER BY id FOR UPDATE))
+RETURNING id
+"""
+
+# --- retention -------------------------------------------------------------------------------------------------
+
+LOCK_PRUNING = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.pruning:' || %s, 0))"
+
+# A range of the unique index on (event, subscriber); in it lie, beside what is deleted, only the few that are not done.
+OLD_DELIVERIES = """
+SELECT id, event_id FROM events_delivery
+WHERE event_id >= %(first)s AND event_id <= %(last)s AND state = 'done' AND done_at < %(before)s
+ORDER BY event_id LIMIT %(limit)s
+"""
+
+DELETE_ATTEMPTS = "DELETE FROM events_attempt WHERE delivery_id = ANY(%s)"
+
+DELETE_DELIVERIES = "DELETE FROM events_delivery WHERE id = ANY(%s)"

@@ -7,16 +7,23 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Model
-from django.forms import Form
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from events.context import caused_by, current_context
 
 if TYPE_CHECKING:
     from unfold.admin import ModelAdmin
+
+
+class ReasonForm(forms.Form):
+    """Why a member of staff does something: for the audit."""
+
+    reason = forms.CharField(max_length=500, widget=UnfoldAdminTextInputWidget)
 
 
 def acting(request: HttpRequest) -> AbstractContextManager[None]:
@@ -39,9 +46,9 @@ def confirm(
     title: str,
     question: str,
     button: str,
-    objects: Iterable[Model],
+    objects: Iterable[object],
     action: str = "",
-    form: Form | None = None,
+    form: forms.Form | None = None,
     back: str = "",
 ) -> TemplateResponse:
     """The page before the deed. `action` names a bulk action, which is then posted again with `confirmed`."""

@@ -38,7 +38,13 @@ class Subscriber:
     at_relay: bool
     lease: float
     gates: frozenset[Queue]
+    time_limit: float | None = None
     breaker: Breaker | None = None
+
+    @property
+    def limit(self) -> float | None:
+        """Seconds that one call of the handler may take; outside a transaction it must not outlive its lease."""
+        return self.time_limit if self.atomic else min(self.time_limit or self.lease, self.lease)
 
     @property
     def takes_batches(self) -> bool:
@@ -71,6 +77,7 @@ def subscribe(
     ordered: bool = False,
     at_relay: bool = False,
     lease: float = 60.0,
+    time_limit: float | None = 300.0,
     gates: frozenset[Queue] = frozenset(),
     breaker: Breaker | str | None = None,
 ) -> Callable[[F], F]:
@@ -78,7 +85,9 @@ def subscribe(
 
     With `batch` above 1 it takes a sequence of events and may return `Failures`; otherwise one event. A parameter
     `key` (`keys` with a batch) receives an idempotency key per event. `atomic`: the effect and "done" are one
-    transaction; without it the handler runs outside any, under a lease of `lease` seconds. `ordered`: one
+    transaction; without it the handler runs outside any, under a lease of `lease` seconds. `time_limit`: a call
+    that takes longer is cut off and counts as failed; a client's blocking calls need timeouts of their own in a
+    threads pool (see events.time_limit). `ordered`: one
     stream's events one after the other. `at_relay`: run inside the relay's own claim instead of by a
     message; only for short database work. `gates`: further queues that must have run nearly empty before the
     relay lets more through. `breaker`: a declared one, or its name; while it is open, deliveries are postponed.
@@ -98,6 +107,7 @@ def subscribe(
             ordered=ordered,
             at_relay=at_relay,
             lease=lease,
+            time_limit=time_limit,
             gates=gates | {queue},
             breaker=resolve(breaker, f"{handler.__module__}.{handler.__qualname__}"),
         )
@@ -119,6 +129,8 @@ def _check(one: Subscriber) -> None:
         raise DeclarationError(f"{place}: batch must be at least 1 and lease above 0 seconds")
     if one.at_relay and not (one.atomic and one.takes_batches):
         raise DeclarationError(f"{place}: at_relay needs atomic=True and a batch")
+    if one.time_limit is not None and one.time_limit <= 0:
+        raise DeclarationError(f"{place}: time_limit must be above 0 seconds, or None for no limit")
     if one.breaker and one.atomic:
         raise DeclarationError(f"{place}: a breaker is for network work, which needs atomic=False")
     if not one.parameters or any(name != one.keyword for name in one.parameters[1:]):
@@ -134,8 +146,8 @@ def _check(one: Subscriber) -> None:
 def _as_task(subscriber: Subscriber) -> None:
     from events.deliver import deliver
 
-    def task(ids: list[int], lease: str) -> None:
-        deliver(subscriber, ids, UUID(lease))
+    def task(ids: list[int], lease: str, alone: bool = False) -> None:
+        deliver(subscriber, ids, UUID(lease), alone=alone)
 
     task.__doc__ = subscriber.handler.__doc__
     shared_task(name=subscriber.name)(task)

@@ -17,6 +17,8 @@ VIEWS = (
     "notifications.view_notification",
     "events.view_storedevent",
     "events.view_delivery",
+    "events.view_breaker",
+    "events.view_deadmessage",
     "sagas.view_sagarun",
 )
 GROUPS: dict[str, Sequence[str]] = {
@@ -30,9 +32,11 @@ GROUPS: dict[str, Sequence[str]] = {
     ),
     "operators": (
         *VIEWS,
-        "events.retry_delivery", "events.replay", "sagas.repair_saga", "notifications.change_notification",
+        "events.retry_delivery", "events.edit_delivery", "events.discard_delivery", "events.view_audit",
+        "events.replay", "events.force_breaker", "events.retry_deadmessage",
+        "sagas.repair_saga", "notifications.change_notification",
     ),
-    "auditors": (*VIEWS, "orderproject.view_user", "admin.view_logentry"),
+    "auditors": (*VIEWS, "events.view_audit", "orderproject.view_user", "admin.view_logentry"),
 }  # fmt: skip
 
 

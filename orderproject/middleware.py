@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import structlog
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
@@ -12,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from events.context import Context, caused_by
 from orderproject.paths import PROBES, is_for_programs
+from orderproject.problems import problem
 
 REQUEST_ID = re.compile(r"^[\x21-\x7e]{1,128}$")
 TRACEPARENT = re.compile(r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
@@ -35,8 +38,29 @@ class RequestContextMiddleware:
         return response
 
 
+DRAIN = 32 * 1024 * 1024
+"""Bytes of a body that are read although nobody wants them."""
+
+
+def _drain(request: HttpRequest) -> None:
+    """Closing with a body unread resets the connection, and the client never sees why it was refused."""
+    left = DRAIN
+    with suppress(OSError):
+        while left > 0 and (chunk := request._stream.read(65_536)):
+            left -= len(chunk)
+
+
 class PathMiddleware(CommonMiddleware):
     """Django's, but programs are never redirected, for they would lose the body, and probes may use any host name."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_for_programs(request.path) and "Transfer-Encoding" in request.headers:
+            # Django would take a body without a length for none at all.
+            return problem(request, 411, "length-required", "Send the body with a Content-Length, not in chunks.")
+        response: Any = super().__call__(request)
+        if is_for_programs(request.path):
+            _drain(request)
+        return response  # type: ignore[no-any-return]
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         return None if request.path in PROBES else super().process_request(request)

@@ -40,9 +40,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _model("Stored events", "history", "events", "storedevent"),
                 _model("Deliveries", "send", "events", "delivery") | _dead_badge(request),
+                _model("Dead messages", "unsubscribe", "events", "deadmessage"),
+                _model("Breakers", "electrical_services", "events", "breaker"),
             ],
         ),
         _group("Sagas", [_model("Sagas", "account_tree", "sagas", "sagarun")]),
+        _group("Audit", [_model("Audit", "policy", "events", "audit")]),
         _group(
             "Users",
             [

@@ -33,6 +33,14 @@ def secret(name: str, *, shortest: int) -> str:
     return value
 
 
+def outside(name: str, *, loopback: str) -> str:
+    """The address of a server that is not ours: production must name it, a machine by itself has `loopback`."""
+    value: str = env.str(name, default="") or ("" if PRODUCTION else loopback)
+    if not value:
+        raise ImproperlyConfigured(f"{name} must be set: production has no default for it")
+    return value
+
+
 SECRET_KEY = secret("SECRET_KEY", shortest=50)
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list(
@@ -118,7 +126,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey or Redis ------------------------------------------------------------------------------------
 REDIS_URL: str = env.str("REDIS_URL")
-BROKER_URL: str = env.str("BROKER_URL", default=REDIS_URL)
+BROKER_URL: str = env.str("BROKER_URL", default="") or REDIS_URL
 
 # --- Celery: see https://docs.celeryq.dev/en/stable/userguide/configuration.html -------------------------
 # On Redis an unacked message comes back after this long (kill -9 of a worker). It stands in three places and
@@ -160,7 +168,23 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0  # with REMAP_SIGTERM=SIGQUIT: SIGTERM
 CELERY_TASK_CREATE_MISSING_QUEUES = False  # a misspelt queue fails at once
 CELERY_TASK_ROUTES = ("events.routing.route",)
 # Direct, so that messages go by the queue's name: bindings of other exchanges are keys that a FLUSHALL takes along.
-CELERY_TASK_QUEUES = [BrokerQueue(str(queue), Exchange("tasks", type="direct"), str(queue)) for queue in Queue]
+# What RabbitMQ must know of a queue; on Redis nothing. Workers declare the queues, and the dead one behind them.
+RABBITMQ_QUEUE: dict[str, Any] = {
+    "x-queue-type": "quorum",  # a node lost with its disk takes no message with it
+    "x-delivery-limit": 3,  # a message that kills whoever takes it is not given out for ever
+    "x-dead-letter-exchange": "dead",  # … but goes to where workers keep it as a DeadMessage
+    "x-dead-letter-strategy": "at-least-once",  # a node lost on its way there does not lose it
+    "x-overflow": "reject-publish",  # which that needs; and a full queue says no instead of dropping the oldest
+}
+CELERY_TASK_QUEUES = [
+    BrokerQueue(
+        str(queue),
+        Exchange("tasks", type="direct"),
+        str(queue),
+        queue_arguments=RABBITMQ_QUEUE if BROKER_URL.startswith("amqp") else None,
+    )
+    for queue in Queue
+]
 CELERY_TASK_DEFAULT_QUEUE = "orders"
 CELERY_TASK_PUBLISH_RETRY = False  # a failed publish is asked again by rows; waiting for it would block
 CELERY_TASK_SEND_SENT_EVENT = True  # Flower: queue time
@@ -180,6 +204,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "forget deliveries": {"task": "events.prune", "schedule": 60.0, "options": {"expires": 60}},
+    "forget sagas": {"task": "sagas.prune", "schedule": 60.0, "options": {"expires": 60}},
+    "forget answers": {"task": "orders.prune_idempotent_requests", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 # --- The relay ------------------------------------------------------------------------------------------
@@ -188,13 +215,18 @@ RELAY_POLL = env.float("RELAY_POLL", default=0.5)  # seconds between two looks w
 RELAY_LEASE = env.float("RELAY_LEASE", default=60.0)  # seconds until an unanswered delivery is sent again
 RELAY_GATE = env.int("RELAY_GATE", default=2)  # messages waiting in a queue above which nothing more is sent
 
+# --- Retention: days until what is over is forgotten. The log and the audit never are, nor what waits for a person ---
+RETENTION_DELIVERIES = env.float("RETENTION_DELIVERIES", default=30.0)  # deliveries that are done, with their attempts
+RETENTION_DEAD_MESSAGES = env.float("RETENTION_DEAD_MESSAGES", default=30.0)  # since they were sent again
+RETENTION_SAGAS = env.float("RETENTION_SAGAS", default=90.0)  # runs that ended; a stuck one has not
+
 # --- Who answers what a service asks without knowing whom -------------------------------------------------
 CATALOGUE = "inventory.selectors.offers"
 ORDER_SUMMARIES = "orders.selectors.summaries"
 AUTH_USER_MODEL = "orderproject.User"
 
 # --- Payments -------------------------------------------------------------------------------------------
-PAYMENT_GATEWAY_URL: str = env.str("PAYMENT_GATEWAY_URL", default="http://127.0.0.1:8090")
+PAYMENT_GATEWAY_URL: str = outside("PAYMENT_GATEWAY_URL", loopback="http://127.0.0.1:8090")
 PAYMENT_GATEWAY_KEY: str = env.str("PAYMENT_GATEWAY_KEY", default="")
 PAYMENT_GATEWAY_TIMEOUT: float = env.float("PAYMENT_GATEWAY_TIMEOUT", default=5.0)  # seconds, per call
 
@@ -203,7 +235,7 @@ MAIL_DIR: str = env.str("MAIL_DIR", default="")
 if MAIL_DIR:
     EMAIL_BACKEND = "notifications.mailbox.MailboxBackend"
 else:
-    vars().update(env.email("EMAIL_URL", default="consolemail://"))
+    vars().update(env.email_url_config(outside("EMAIL_URL", loopback="consolemail://")))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="orders@example.com")
 
@@ -239,6 +271,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "orderproject.openapi.add_what_all_share",
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "DeliveryState": "events.models.DeliveryState.values",
+        "SagaState": "sagas.serializers.RUN_STATES",
+        "SagaStepState": "sagas.serializers.STEP_STATES",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "displayRequestDuration": True},

@@ -60,6 +60,7 @@ class DatabaseAction(Action):
     """Its effect and the step's "done" are one transaction."""
 
     perform: Callable[[Sequence[Call]], Refusals | None]
+    time_limit: float
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,18 @@ class NetworkAction(Action):
 
 
 def action(
-    *, queue: Queue, retry: Backoff = RETRY
+    *, queue: Queue, retry: Backoff = RETRY, time_limit: float = 60.0
 ) -> Callable[[Callable[[Sequence[Call]], Refusals | None]], DatabaseAction]:
     """Database work for a batch of calls, inside one transaction, with a constant number of statements.
 
     Returns the refused subjects, if any. What raises is retried, at last alone; it must be safe to call for
-    a subject on which it has nothing to do, since an undo may follow a step that never acted.
+    a subject on which it has nothing to do, since an undo may follow a step that never acted. What takes longer
+    than `time_limit` seconds is cut off.
     """
 
     def declare(function: Callable[[Sequence[Call]], Refusals | None]) -> DatabaseAction:
         name, task = _names(function, queue)
-        declared = DatabaseAction(name, task, queue, retry, function)
+        declared = DatabaseAction(name, task, queue, retry, function, time_limit)
         _as_task(declared, function.__doc__)
         return declared
 
@@ -144,10 +146,12 @@ def _names(function: Callable[..., Any], queue: Queue) -> tuple[str, str]:
 
 
 def _as_task(declared: Action, doc: str | None) -> None:
-    def task(saga: str, step: str, undo: bool, run_ids: list[str], settles: bool) -> int:
+    def task(  # noqa: PLR0917  a message's arguments stand in a row
+        saga: str, step: str, undo: bool, run_ids: list[str], settles: bool, alone: bool = False
+    ) -> int:
         from sagas.cohorts import Cohort, work
 
-        return work(Cohort(saga, step, undo, [UUID(run_id) for run_id in run_ids]), settles=settles)
+        return work(Cohort(saga, step, undo, [UUID(run_id) for run_id in run_ids], alone), settles=settles)
 
     task.__doc__ = doc
     assign(declared.task, declared.queue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -16,17 +17,31 @@ from sagas.perform import expected_state
 log = structlog.get_logger(__name__)
 
 
-def permit(action: NetworkAction, step: str, undo: bool, run_ids: Sequence[UUID]) -> tuple[Permit, Sequence[UUID]]:
-    """Asked before anything is leased; returns the runs that may call now, the others are postponed."""
+@dataclass(frozen=True)
+class Permitted:
+    """The runs that may call now."""
+
+    permit: Permit
+    run_ids: Sequence[UUID]
+
+
+def permit(action: NetworkAction, step: str, undo: bool, run_ids: Sequence[UUID]) -> Permitted:
+    """Asked before anything is leased; those without a permit are postponed."""
     if action.breaker is None:
-        return Permit(len(run_ids), State.CLOSED), run_ids
+        return Permitted(Permit(len(run_ids), State.CLOSED), run_ids)
     permit = action.breaker.permit(len(run_ids))
-    postpone(action, step, undo, run_ids[permit.granted :], permit.wait)
-    return permit, run_ids[: permit.granted]
+    postpone(action, step, undo, run_ids[permit.granted :], seconds=permit.wait)
+    return Permitted(permit, run_ids[: permit.granted])
 
 
 def postpone(
-    action: NetworkAction, step: str, undo: bool, run_ids: Sequence[UUID], seconds: float, lease: UUID | None = None
+    action: NetworkAction,
+    step: str,
+    undo: bool,
+    run_ids: Sequence[UUID],
+    *,
+    seconds: float,
+    lease: UUID | None = None,
 ) -> None:
     """The sweep asks again. `lease`: whose calls were made and do not count, since the server is away."""
     if not run_ids or action.breaker is None:

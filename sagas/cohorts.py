@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -28,6 +29,7 @@ class Cohort:
     step: str
     undo: bool
     run_ids: Sequence[UUID]
+    alone: bool = False
 
     @property
     def declared(self) -> Step:
@@ -60,7 +62,7 @@ def advance(run_ids: Sequence[UUID], here: Queue | None = None, *, late: bool = 
     while moves:
         concluded: list[UUID] = []
         for move in moves:
-            cohorts = [Cohort(move.saga, step, move.undo, move.run_ids) for step in move.steps]
+            cohorts = [Cohort(move.saga, step, move.undo, move.run_ids, move.alone) for step in move.steps]
             if len(cohorts) == 1 and cohorts[0].action.queue == here:
                 concluded += _perform(cohorts[0])
             else:
@@ -92,11 +94,12 @@ def _signature(cohort: Cohort) -> Signature:
     return current_app.signature(cohort.action.task, args=arguments, immutable=True)
 
 
-def _arguments(cohort: Cohort, *, settles: bool) -> tuple[str, str, bool, list[str], bool]:
-    return cohort.saga, cohort.step, cohort.undo, [str(run_id) for run_id in cohort.run_ids], settles
+def _arguments(cohort: Cohort, *, settles: bool) -> tuple[Any, ...]:
+    usual = (cohort.saga, cohort.step, cohort.undo, [str(run_id) for run_id in cohort.run_ids], settles)
+    return (*usual, True) if cohort.alone else usual
 
 
 def _perform(cohort: Cohort) -> list[UUID]:
     if isinstance(cohort.action, NetworkAction):
         return perform_network(cohort.declared, cohort.undo, cohort.run_ids, advance)
-    return perform_database(cohort.declared, cohort.undo, cohort.run_ids)
+    return perform_database(cohort.declared, cohort.undo, cohort.run_ids, alone=cohort.alone)

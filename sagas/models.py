@@ -40,8 +40,13 @@ class SagaStep(models.Model):
     run = models.ForeignKey(SagaRun, on_delete=models.CASCADE, related_name="steps", db_index=False)
     name = models.CharField(max_length=100)
     state = models.CharField(max_length=8, choices=[(state, state) for state in StepState])
-    attempts = models.PositiveIntegerField(default=0, help_text="Network steps: tries begun; others: tries failed")
+    attempts = models.PositiveIntegerField(
+        default=0, help_text="Network steps, and what travels alone: tries begun; others: tries failed"
+    )
     due_at = models.DateTimeField(null=True, help_text="When it may be sent again")
+    unanswered = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often it was sent again without an answer"
+    )
     lease = models.UUIDField(null=True, help_text="Who is at it, until due_at")
     error_code = models.CharField(max_length=100, blank=True)
     error = models.TextField(blank=True)

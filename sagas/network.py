@@ -74,27 +74,29 @@ def perform_network(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Ad
     failures = Failures(action, step.name, undo)
 
     def attempt(portion: Sequence[UUID]) -> None:
-        permit, permitted = breakers.permit(action, step.name, undo, portion)
-        lease, turns, idle = _take(action, step, undo, permitted, permit, advance)
+        permitted = breakers.permit(action, step.name, undo, portion)
+        if not permitted.run_ids:
+            return
+        lease, turns, idle = _take(action, step, undo, permitted, advance)
         failures.attempts.update({turn.call.run_id: turn.call.attempt - 1 for turn in turns})
         concluded.extend(idle)
         if turns:
             heard = asyncio.run_coroutine_threadsafe(_call_all(lease, turns), _loop(os.getpid())).result()
-            concluded.extend(_record(lease, heard, unused=permit.granted - len(turns)))
+            concluded.extend(_record(lease, heard, unused=len(permitted.run_ids) - len(turns)))
         elif action.breaker:
-            action.breaker.report(permit, 0, 0, unused=permit.granted)
+            action.breaker.report(permitted.permit, 0, 0, unused=len(permitted.run_ids))
 
     apart(run_ids, attempt, failures.add)
     return concluded + failures.write()
 
 
 def _take(
-    action: NetworkAction, step: Step, undo: bool, run_ids: Sequence[UUID], permit: Permit, advance: Advance
+    action: NetworkAction, step: Step, undo: bool, permitted: breakers.Permitted, advance: Advance
 ) -> tuple[_Lease, list[_Turn], set[UUID]]:
     """Leases what is to be called; the runs with nothing to call are concluded here."""
     with transaction.atomic():
-        calls, contexts = take(step, undo, run_ids)
-        lease = _Lease(action, step.name, undo, uuid4(), contexts, permit, advance)
+        calls, contexts = take(step, undo, permitted.run_ids)
+        lease = _Lease(action, step.name, undo, uuid4(), contexts, permitted.permit, advance)
         if not calls:
             return lease, [], set()
         with caused_by(Context(actor=action.task), contexts):
@@ -156,18 +158,21 @@ def _record(lease: _Lease, heard: Sequence[_Heard], *, late: bool = False, unuse
 
 
 def _report(lease: _Lease, heard: Sequence[_Heard], *, late: bool, unused: int) -> set[UUID]:
-    """Tells the breaker; returns the runs whose failure is the server's absence, which are postponed."""
+    """Tells the breaker; returns the runs whose failure is the server's absence, which are postponed.
+
+    What a dead server does at once spends no attempt. A straggler's failure may be its own card's, so it does:
+    else cards that hang, alone in a quiet night, would keep the breaker open and wait for ever.
+    """
     breaker = lease.action.breaker
     if breaker is None:
         return set()
     faults = [one.turn.call.run_id for one in heard if one.error is not None and breaker.is_fault(one.error)]
-    answers = sum(one.answer is not None for one in heard)
-    # A straggler's failure may be its own card's; only what a dead server does, failing at once, counts as quick.
+    answers = sum(one.answer is not None or isinstance(one.error, Refused) for one in heard)
     quick = 0 if late else len(faults)
     wait = breaker.report(lease.permit, answers, len(faults), quick=quick, unused=unused)
-    if wait is None:
+    if wait is None or late:
         return set()
-    breakers.postpone(lease.action, lease.step, lease.undo, faults, wait, lease.id)
+    breakers.postpone(lease.action, lease.step, lease.undo, faults, seconds=wait, lease=lease.id)
     return set(faults)
 
 

@@ -10,7 +10,9 @@ import structlog
 from django.db import transaction
 
 from events.context import Context, caused_by
+from events.errors import TimeLimitExceeded, Vanished
 from events.isolation import apart
+from events.time_limit import limited
 from sagas import sql
 from sagas.actions import Action, Call, DatabaseAction
 from sagas.declare import Step
@@ -38,6 +40,7 @@ class Failures:
     step: str
     undo: bool
     lease: UUID | None = None
+    counted: bool = False
     attempts: dict[UUID, int] = field(default_factory=dict)
     rows: list[tuple[UUID, str, float, str, str]] = field(default_factory=list)
 
@@ -64,7 +67,7 @@ class Failures:
         ids, states, delays, codes, errors = (list(column) for column in zip(*self.rows, strict=True))
         parameters = {
             "step": self.step, "state": expected_state(self.undo), "lease": self.lease,
-            "counted": 0 if self.lease else 1,
+            "counted": 0 if self.lease or self.counted else 1,
             "ids": ids, "states": states, "delays": delays, "codes": codes, "errors": errors,
         }  # fmt: skip
         with transaction.atomic():
@@ -78,14 +81,23 @@ def expected_state(undo: bool) -> StepState:
     return StepState.UNDOING if undo else StepState.WAITING
 
 
-def take(step: Step, undo: bool, run_ids: Sequence[UUID]) -> tuple[list[Call], dict[str, Context]]:
-    """Locks these steps, as far as they are still to be performed and nobody is at it, for this transaction."""
+def take(
+    step: Step, undo: bool, run_ids: Sequence[UUID], *, counted: bool = False
+) -> tuple[list[Call], dict[str, Context]]:
+    """Locks these steps, as far as they are still to be performed and nobody is at it, for this transaction.
+
+    `counted`: this try is in their attempts already. Raises Vanished where one has used them all up, unanswered.
+    """
     rows = sql.run(sql.TAKE, {"ids": list(run_ids), "step": step.name, "state": expected_state(undo)})
     subjects = [row[1] for row in rows]
     given = step.given(subjects) if step.given and rows and not undo else {}
     calls, contexts = [], {}
+    most = step.action(undo=undo).retry.attempts
     for run_id, subject, attempts, code, reason, correlation, causation, actor, trace in rows:
-        calls.append(Call(run_id, subject, step.name, undo, attempts + 1, code, reason, given.get(subject)))
+        attempt = attempts if counted else attempts + 1
+        if attempt > most:
+            raise Vanished(f"{step.name} was begun {most} times and never came back")
+        calls.append(Call(run_id, subject, step.name, undo, attempt, code, reason, given.get(subject)))
         contexts[str(subject)] = Context(correlation, causation, actor, trace)
     return calls, contexts
 
@@ -109,23 +121,38 @@ def conclude(step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outco
     return {run_id for (run_id,) in rows}
 
 
-def perform_database(step: Step, undo: bool, run_ids: Sequence[UUID]) -> list[UUID]:
-    """Returns the runs whose step has ended, one way or another."""
+def perform_database(step: Step, undo: bool, run_ids: Sequence[UUID], *, alone: bool = False) -> list[UUID]:
+    """Returns the runs whose step has ended, one way or another.
+
+    `alone`: earlier messages were not answered, so it may be what kills its worker: the try counts before it is made.
+    """
     action = step.action(undo=undo)
     assert isinstance(action, DatabaseAction)  # noqa: S101  for the type checker
-    failures = Failures(action, step.name, undo)
+    failures = Failures(action, step.name, undo, counted=alone)
     concluded: list[UUID] = []
+    if alone:
+        suspects = {"ids": list(run_ids), "step": step.name, "state": expected_state(undo)}
+        run_ids = [run_id for (run_id,) in sql.run(sql.BEGIN_ALONE, suspects)]
 
     def attempt(portion: Sequence[UUID]) -> None:
+        try:
+            concluded.extend(perform(portion))
+        except TimeLimitExceeded:
+            if len(portion) == 1:
+                raise
+            # Not taken apart, which would hang again and again: the sweep sends them again, at last alone.
+            log.warning("cohort cut off", step=step.name, runs=len(portion))
+
+    def perform(portion: Sequence[UUID]) -> list[UUID]:
         with transaction.atomic():
-            calls, contexts = take(step, undo, portion)
+            calls, contexts = take(step, undo, portion, counted=alone)
             failures.attempts.update({call.run_id: call.attempt - 1 for call in calls})
             if calls:
-                with caused_by(Context(actor=action.task), contexts):
+                with caused_by(Context(actor=action.task), contexts), limited(action.time_limit):
                     refusals = action.perform(calls) or {}
                 outcomes = [_outcome(call, refusals, undo) for call in calls]
                 conclude(step.name, undo, None, outcomes)
-        concluded.extend(call.run_id for call in calls)
+        return [call.run_id for call in calls]
 
     apart(run_ids, attempt, failures.add)
     return concluded + failures.write()

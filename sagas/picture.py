@@ -9,6 +9,7 @@ from datetime import datetime
 from sagas.declare import Saga, saga
 from sagas.models import SagaRun, SagaStep
 from sagas.plan import RunState, StepState
+from sagas.repair import Repairs, repairs
 
 RUN_COLOURS = {
     RunState.RUNNING: "info",
@@ -70,6 +71,7 @@ class Picture:
     colour: str
     stages: Sequence[Sequence[Box]]
     declared: bool
+    repairs: Repairs
 
     @property
     def turned_back(self) -> bool:
@@ -95,7 +97,7 @@ def _picture(run: SagaRun) -> Picture:
     stages = _declared_stages(declared, rows) if declared else []
     known = {box.name for stage in stages for box in stage}
     stages += [[Box(name, "", False, True, row)] for name, row in rows.items() if name not in known]
-    return Picture(run, RUN_COLOURS[RunState(run.state)], stages, declared is not None)
+    return Picture(run, RUN_COLOURS[RunState(run.state)], stages, declared is not None, repairs(run))
 
 
 def _declared_stages(declared: type[Saga], rows: Mapping[str, SagaStep]) -> list[list[Box]]:

@@ -84,15 +84,16 @@ def plan(
     aborted: bool = False,
 ) -> Decision:
     """The next move. `in_flight` names steps that somebody is performing at this moment under a lease;
-    `aborted` asks for compensation, and is too late once a pivot has begun.
+    `aborted` asks for compensation, and is too late once a pivot has begun. A skipped step counts as done
+    going forward, and as undone going backward.
     """
     steps = [step for stage in stages for step in stage]
-    pivots = [states[step.name] for step in steps if step.pivot and step.name in states]
-    if any(state in _NO for state in pivots):
-        return Finish(RunState.STUCK)
-    unwanted = aborted or any(states.get(step.name) in _NO for step in steps)
+    behind_pivot = any(step.pivot and step.name in states for step in steps)
+    said_no = any(states.get(step.name) in _NO for step in steps)
     compensating = any(states.get(step.name) in _UNDO_BEGUN for step in steps)
-    if compensating or (unwanted and not pivots):
+    if behind_pivot and said_no:
+        return Finish(RunState.STUCK)
+    if compensating or ((aborted or said_no) and not behind_pivot):
         return _backward(stages, states, in_flight)
     return _forward(stages, states)
 

@@ -29,6 +29,7 @@ class Move:
     steps: tuple[str, ...]
     undo: bool
     run_ids: list[UUID]
+    alone: bool = False
 
     @property
     def body_queue(self) -> Queue:
@@ -50,6 +51,7 @@ class _Step:
     error_code: str
     error: str
     due_at: datetime | None
+    unanswered: int
 
 
 @dataclass
@@ -80,6 +82,7 @@ class _Outcome:
     """What one settle writes: every list is a column of one statement."""
 
     moves: dict[tuple[str, tuple[str, ...], bool], list[UUID]] = field(default_factory=lambda: defaultdict(list))
+    suspects: list[Move] = field(default_factory=list)
     begun: list[tuple[UUID, str, float]] = field(default_factory=list)
     undone: list[tuple[UUID, str, float]] = field(default_factory=list)
     again: list[tuple[UUID, str, float]] = field(default_factory=list)
@@ -114,14 +117,14 @@ def settle(run_ids: Sequence[UUID], *, late: bool = False) -> list[Move]:
         for run in _lock(run_ids):
             _settle_one(outcome, run, late=late)
         outcome.write()
-    return [Move(name, names, undo, ids) for (name, names, undo), ids in outcome.moves.items()]
+    return [Move(name, names, undo, ids) for (name, names, undo), ids in outcome.moves.items()] + outcome.suspects
 
 
 def _lock(run_ids: Sequence[UUID]) -> list[_Run]:
     rows = sql.run(sql.LOCK_RUNS, [list(run_ids)])
     steps: dict[UUID, dict[str, _Step]] = {row[0]: {} for row in rows}
-    for run_id, name, state, in_flight, due, code, error, due_at in sql.run(sql.STEPS, [list(steps)]):
-        steps[run_id][name] = _Step(StepState(state), in_flight, bool(due), code, error, due_at)
+    for run_id, name, state, in_flight, due, *rest in sql.run(sql.STEPS, [list(steps)]):
+        steps[run_id][name] = _Step(StepState(state), in_flight, bool(due), *rest)
     runs = []
     for run_id, name, state, aborted in rows:
         try:
@@ -166,7 +169,11 @@ def _reason(run: _Run) -> tuple[str, str]:
 
 
 def _send_again(outcome: _Outcome, run: _Run) -> None:
-    """What is due is sent once more; the next look is when the next step is due."""
+    """What is due is sent once more; the next look is when the next step is due.
+
+    Without an answer for the first time, the likely cause is a lost message: those travel together. What has
+    swallowed a second message may be what kills its worker, and travels alone.
+    """
     later = datetime.now(UTC) + timedelta(seconds=run.saga.deadline)
     times = [later]
     for name, step in run.steps.items():
@@ -174,7 +181,11 @@ def _send_again(outcome: _Outcome, run: _Run) -> None:
             continue
         if step.due:
             outcome.again.append((run.id, name, run.saga.deadline))
-            outcome.moves[run.saga.name, (name,), step.state is StepState.UNDOING].append(run.id)
+            undo = step.state is StepState.UNDOING
+            if step.unanswered:
+                outcome.suspects.append(Move(run.saga.name, (name,), undo, [run.id], alone=True))
+            else:
+                outcome.moves[run.saga.name, (name,), undo].append(run.id)
         elif step.due_at is not None:
             times.append(step.due_at)
     outcome.wake.append((run.id, min(times)))

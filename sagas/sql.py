@@ -21,7 +21,8 @@ WHERE id = ANY(%s) AND state IN ('running', 'compensating') ORDER BY id FOR NO K
 """
 
 STEPS = """
-SELECT run_id, name, state, lease IS NOT NULL AND due_at > now(), due_at <= now(), error_code, error, due_at
+SELECT run_id, name, state, lease IS NOT NULL AND due_at > now(), due_at <= now(), error_code, error, due_at,
+       unanswered
 FROM sagas_sagastep WHERE run_id = ANY(%s)
 """
 
@@ -37,13 +38,27 @@ INSERT INTO sagas_sagastep AS step (run_id, name, state, attempts, due_at, error
 SELECT run_id, name, 'undoing', 0, now() + make_interval(secs => deadline), '', '', now()
 FROM unnest(%s::uuid[], %s::text[], %s::float8[]) AS new (run_id, name, deadline)
 ON CONFLICT (run_id, name) DO UPDATE
-SET state = 'undoing', attempts = 0, due_at = excluded.due_at, lease = NULL, done_at = NULL
+SET state = 'undoing', attempts = 0, unanswered = 0, due_at = excluded.due_at, lease = NULL, done_at = NULL
 """
 
+# What somebody has locked is being performed: the sweep must not wait for it.
 SEND_AGAIN = """
-UPDATE sagas_sagastep step SET due_at = now() + make_interval(secs => deadline), lease = NULL
-FROM unnest(%s::uuid[], %s::text[], %s::float8[]) AS late (run_id, name, deadline)
-WHERE step.run_id = late.run_id AND step.name = late.name AND step.state IN ('waiting', 'undoing')
+UPDATE sagas_sagastep step
+SET due_at = now() + make_interval(secs => late.deadline), lease = NULL, unanswered = unanswered + 1
+FROM (SELECT run_id, name, deadline
+      FROM unnest(%s::uuid[], %s::text[], %s::float8[]) AS asked (run_id, name, deadline)
+      JOIN sagas_sagastep found USING (run_id, name)
+      WHERE found.state IN ('waiting', 'undoing') FOR UPDATE OF found SKIP LOCKED) AS late
+WHERE step.run_id = late.run_id AND step.name = late.name
+"""
+
+# Committed before a database step is performed alone, so that one that kills its worker runs out of attempts.
+BEGIN_ALONE = """
+UPDATE sagas_sagastep step SET attempts = attempts + 1
+FROM (SELECT run_id, name FROM sagas_sagastep
+      WHERE run_id = ANY(%(ids)s) AND name = %(step)s AND state = %(state)s FOR UPDATE SKIP LOCKED) AS suspect
+WHERE step.run_id = suspect.run_id AND step.name = suspect.name
+RETURNING step.run_id
 """
 
 TURN_BACK = """
@@ -94,6 +109,7 @@ POSTPONE = """
 WITH postponed AS (
     UPDATE sagas_sagastep
     SET due_at = now() + make_interval(secs => %(seconds)s), lease = NULL, error_code = 'postponed', error = %(why)s,
+        unanswered = 0,
         attempts = greatest(attempts - CASE WHEN %(lease)s::uuid IS NULL THEN 0 ELSE 1 END, 0)
     WHERE run_id = ANY(%(ids)s) AND name = %(step)s AND state = %(state)s
       AND CASE WHEN %(lease)s::uuid IS NULL THEN lease IS NULL OR due_at <= now() ELSE lease = %(lease)s::uuid END
@@ -107,7 +123,7 @@ FAIL = """
 WITH failed AS (
     UPDATE sagas_sagastep step
     SET state = new.state, error_code = new.code, error = new.error, lease = NULL,
-        attempts = attempts + %(counted)s, due_at = now() + make_interval(secs => new.delay)
+        attempts = attempts + %(counted)s, unanswered = 0, due_at = now() + make_interval(secs => new.delay)
     FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(delays)s::float8[], %(codes)s::text[], %(errors)s::text[])
          AS new (id, state, delay, code, error)
     WHERE step.run_id = new.id AND step.name = %(step)s AND step.state = %(state)s
@@ -130,3 +146,14 @@ ABORT = """
 UPDATE sagas_sagarun SET aborted = true, reason_code = %(code)s, reason = %(reason)s, wake_at = now()
 WHERE id = %(id)s
 """
+
+# By primary key: a run's id is a UUID of version 7, so runs stand in the order in which they began.
+OLD_RUNS = """
+SELECT id FROM sagas_sagarun
+WHERE id < %(youngest)s AND state IN ('done', 'undone') AND finished_at < %(before)s
+ORDER BY id LIMIT %(limit)s
+"""
+
+DELETE_STEPS = "DELETE FROM sagas_sagastep WHERE run_id = ANY(%s)"
+
+DELETE_RUNS = "DELETE FROM sagas_sagarun WHERE id = ANY(%s)"

@@ -7,10 +7,12 @@ from celery import shared_task
 from events.queues import Queue
 from events.routing import assign
 from sagas.cohorts import advance
+from sagas.retention import prune
 from sagas.start import sweep
 
 assign("sagas.settle", Queue.ORDERS)
 assign("sagas.sweep", Queue.ORDERS)
+assign("sagas.prune", Queue.STREAMS)
 
 
 @shared_task(name="sagas.settle", bind=True)
@@ -26,3 +28,9 @@ def settle_task(self: object, run_ids: list[str]) -> None:
 def sweep_task() -> None:
     """Asks again for every run that is late."""
     sweep()
+
+
+@shared_task(name="sagas.prune")
+def prune_task() -> None:
+    """Forgets runs that ended long ago. Safe to run twice at once."""
+    prune()

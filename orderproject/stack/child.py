@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from orderproject.stack.errors import ProcessFailed
 from orderproject.stack.processes import Process, how_it_ended
+from orderproject.stack.pulse import SignsOfLife
 from orderproject.stack.terminal import say
 
 FIRST_DELAY = 0.5
@@ -28,15 +29,23 @@ class Child:
         self._before_start = before_start
         self._deaths = 0
         self._due: float | None = None
+        self._pulse = SignsOfLife(process)
 
     def start(self) -> None:
         self.started = True
         self._due = None
         self._before_start()
+        self._pulse.restart()
         self.process.start()
 
     def look_after(self) -> None:
-        if self.process.running or not self.started:
+        if not self.started:
+            return
+        if self.process.running:
+            if self._pulse.gone():
+                spec = self.process.spec
+                say(f"{spec.name} runs but has given no sign of life for {spec.silence:g} s; it is ended.")
+                self.process.kill()
             return
         if self._due is None:
             self._mourn()

@@ -30,6 +30,10 @@ class Deployment:
         return self.data / "mail"
 
     @property
+    def heartbeats(self) -> Path:
+        return self.data / "heartbeats"
+
+    @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
@@ -56,6 +60,7 @@ class Deployment:
             "PUBLIC_URL": self.url,
             "PAYMENT_GATEWAY_URL": self.sandbox_url,
             "MAIL_DIR": str(self.mail),
+            "HEARTBEAT_DIR": str(self.heartbeats),
             "FLOWER_URL": self.flower_url,
             "FLOWER_BASIC_AUTH": self.flower_login,
             "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "orderproject.settings"),

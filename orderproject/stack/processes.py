@@ -39,6 +39,9 @@ class ProcessSpec:
     identity: Identity | None = None
     # The stack starts what needs no schema while the schema is made.
     needs_schema: bool = True
+    # The file that it touches while it gets on with its work, and for how many seconds it may not.
+    heartbeat: Path | None = None
+    silence: float = 30.0
 
 
 class Process:

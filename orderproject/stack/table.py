@@ -51,6 +51,7 @@ def waves(at: Deployment) -> Waves:
         env=worker_env,
         ready=answers_celery(at.broker_url, f"core@{MACHINE}"),
         stop_timeout=6.5,
+        heartbeat=at.heartbeats / "core",
     )
     network = ProcessSpec(
         name="worker-network",
@@ -69,6 +70,7 @@ def waves(at: Deployment) -> Waves:
         env=worker_env,
         ready=answers_celery(at.broker_url, f"network@{MACHINE}"),
         stop_timeout=6.5,
+        heartbeat=at.heartbeats / "network",
     )
     relay = ProcessSpec(
         name="relay",
@@ -76,6 +78,7 @@ def waves(at: Deployment) -> Waves:
         env=env,
         ready=either(says("relay started"), runs_for(5.0)),
         stop_timeout=1.5,
+        heartbeat=at.heartbeats / "relay",
     )
     beat = ProcessSpec(
         name="beat",
@@ -83,6 +86,7 @@ def waves(at: Deployment) -> Waves:
         env=env,
         ready=says("is starting"),
         stop_timeout=1.0,
+        heartbeat=at.heartbeats / "beat",
     )
     flower = ProcessSpec(
         name="flower",

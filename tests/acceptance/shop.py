@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 
+from events.breaker import breakers
 from events.models import Delivery
 from inventory.models import Product, Stock, Warehouse
 from orderproject.celery import app
@@ -106,14 +108,21 @@ class Shop:
 
 @contextmanager
 def open_shop(
-    folder: Path, *names: str, valkey_url: str = "", broker_url: str = "", database_port: int = 0, **variables: str
+    folder: Path,
+    *names: str,
+    valkey_url: str = "",
+    broker_url: str = "",
+    database_port: int = 0,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Shop]:
     """Starts the named processes of the stack on the test's own database and broker, and stops them.
 
     `valkey_url` puts another Valkey in the place of the tests' own, `broker_url` another broker; `database_port` leads
-    to PostgreSQL by a detour. The rest goes into the environment of the processes.
+    to PostgreSQL by a detour. `variables` go into the environment of the processes.
     """
     app.control.purge()
+    for breaker in breakers():
+        breaker.forget()
     database = connection.settings_dict
     login = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database_port or database['PORT']}"
     deployment = Deployment(

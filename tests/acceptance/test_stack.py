@@ -15,7 +15,6 @@ from tests.stackrun import StackRun, parents_of_all, until
 pytestmark = [
     pytest.mark.slow,
     # Each of them keeps all cores busy while it starts.
-    pytest.mark.xdist_group("stack"),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them"),
 ]
 

@@ -21,7 +21,7 @@ FLAGS = [
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +145,44 @@ def test_a_dead_delivery_is_retried(page: Page) -> None:
     expect(page.get_by_text("1 dead deliveries are due again.")).to_be_visible()
     delivery.refresh_from_db()
     assert delivery.state == DeliveryState.PENDING
+
+
+def test_a_group_of_dead_deliveries_is_retried(page: Page) -> None:
+    for _ in range(2):
+        stories.dead_delivery(stories.placed())
+    page.goto(reverse("admin:events_delivery_changelist"))
+    page.get_by_role("link", name="Dead letters by error").click()
+    page.get_by_role("link", name="Retry group").click()
+    expect(page.locator("[data-confirm-objects]")).to_contain_text("SMTPServerDisconnected")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_text("2 dead deliveries are due again.")).to_be_visible()
+    expect(page.get_by_text("Nothing is dead.")).to_be_visible()
+
+
+def test_a_dead_delivery_is_edited_after_its_difference_was_seen(page: Page) -> None:
+    delivery = stories.dead_delivery(stories.placed())
+    page.goto(reverse("admin:events_delivery_change", args=[delivery.id]))
+    page.get_by_role("link", name="Edit data").click()
+    data = page.locator("textarea[name=payload]")
+    data.fill(data.input_value().replace("19.80", "1.00"))
+    page.fill("input[name=reason]", "a wrong total")
+    expect(page.get_by_role("button", name="Retry with these data")).to_have_count(0)
+    page.get_by_role("button", name="Show the difference").click()
+    expect(page.locator("[data-difference]")).to_contain_text('+    "amount": "1.00"')
+    page.get_by_role("button", name="Retry with these data").click()
+    expect(page.get_by_text("due again, with the edited data")).to_be_visible()
+    delivery.refresh_from_db()
+    assert delivery.state == DeliveryState.PENDING
+
+
+def test_a_stuck_step_is_skipped_from_the_order_page(page: Page) -> None:
+    opened(page, stories.stuck())
+    page.locator("#sagas").get_by_role("link", name="Skip a step").click()
+    page.select_option("select[name=step]", "authorize_payment")
+    page.fill("input[name=reason]", "voided at the bank")
+    page.get_by_role("button", name="Skip").click()
+    expect(page.get_by_text("the saga goes on within a second or two")).to_be_visible()
+    expect(page.locator("[data-step=authorize_payment]")).to_contain_text("skipped")
 
 
 @pytest.mark.parametrize("width", [420, 1440])

@@ -8,9 +8,8 @@ import pytest
 from events.dead_messages import retry
 from events.models import DeadMessage
 from orderproject.celery import app
-from tests.acceptance.shop import Shop
-from tests.chaos.conftest import Opening
-from tests.chaos.strays import SWEEP, envelope, headers, push, send
+from tests.acceptance.shop import Shop, open_shop
+from tests.chaos.strays import SWEEP, envelope, push, send
 
 on_valkey = pytest.mark.skipif(
     not app.conf.broker_url.startswith("redis"), reason="an envelope of kombu's is there only on Redis and Valkey"
@@ -19,8 +18,6 @@ on_valkey = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def worker(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    from tests.acceptance.shop import open_shop
-
     with django_db_blocker.unblock(), open_shop(tmp_path_factory.mktemp("shop"), "worker-core") as shop:
         yield shop
 
@@ -122,22 +119,3 @@ def test_a_retry_sends_it_again_as_it_came_and_only_once(worker: Shop, kept: Cal
     assert '"correlation": "kept"' in second.headers
     first.refresh_from_db()
     assert first.retried_at is not None
-
-
-def test_postgresql_away_loses_no_dead_message(opening: Opening) -> None:
-    """The address of the worker's database answers to nobody until the test lets it."""
-    from tests.chaos.doors import Door
-
-    with Door.to_postgres() as door, opening("worker-core", database_port=door.port) as shop:
-        door.shut()
-        send(SWEEP, task="nobody.listens")
-        push(b"not JSON")
-        shop.wait_until(lambda: "waits for PostgreSQL" in shop.processes["worker-core"].output(), 30)
-        assert not DeadMessage.objects.exists()
-        door.open()
-        shop.wait_until(lambda: DeadMessage.objects.count() == 2, 60)
-        assert set(DeadMessage.objects.values_list("reason", flat=True)) == {"unknown_task", "no_envelope"}
-
-
-def test_headers_of_the_tests_are_those_of_celery() -> None:
-    assert {"id", "task", "root_id"} <= headers().keys()

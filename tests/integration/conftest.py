@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from events.breaker import breakers
 from orderproject.celery import app
 from tests.integration import listeners
 from tests.integration.mail import Mail
@@ -24,3 +25,11 @@ def _silence() -> None:
     listeners.poison.clear()
     listeners.calls.clear()
     listeners.keys_seen.clear()
+
+
+@pytest.fixture(autouse=True)
+def _closed_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds a breaker as another left it."""
+    monkeypatch.setattr("events.breaker._quiet_until", 0.0)
+    for one in breakers():
+        one.forget()

@@ -73,8 +73,8 @@ def apologize(calls: Sequence[Call]) -> None:
 
 
 @action(queue=Queue.ORDERS, retry=RETRY)
-def report(calls: Sequence[Call]) -> None:
-    _do("report", calls)
+def report(calls: Sequence[Call]) -> Refusals:
+    return _do("report", calls)
 
 
 class Errand(Saga, on=ErrandWanted):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -15,8 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from events.describe import describe
-from events.models import Delivery, DeliveryState, StoredEvent
-from events.repair import retry_dead
+from events.models import Audit, Delivery, DeliveryState, StoredEvent
+from events.repair import Outcome, retry
 from inventory.models import Product, Stock
 from notifications.models import Kind
 from orderproject.groups import GROUPS, create_groups
@@ -62,7 +64,7 @@ def text(client: Client, url: str) -> str:
 MODELS = (
     "orders_order", "inventory_product", "inventory_warehouse", "inventory_stock", "inventory_reservation",
     "inventory_hold", "payments_payment", "payments_refund", "notifications_notification", "events_storedevent",
-    "events_delivery", "sagas_sagarun", "orderproject_user", "auth_group",
+    "events_delivery", "events_audit", "sagas_sagarun", "orderproject_user", "auth_group",
 )  # fmt: skip
 
 
@@ -307,20 +309,20 @@ def test_who_may_not_cancel_has_no_button_and_is_refused() -> None:
 
 def test_a_retry_makes_dead_deliveries_due_and_keeps_the_record() -> None:
     delivery = stories.dead_delivery(stories.placed())
-    assert retry_dead([delivery.id]) == 1
+    assert retry([delivery.id], actor="ada") == Outcome(1)
     before = delivery.due_at
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts, delivery.lease) == (DeliveryState.PENDING, 0, None)
     assert delivery.due_at >= before
     assert delivery.failures.count() == 3
-    assert retry_dead([delivery.id]) == 0
+    assert retry([delivery.id], actor="ada") == Outcome(0)
 
 
 @pytest.mark.parametrize("state", [DeliveryState.DONE, DeliveryState.PENDING, DeliveryState.DISCARDED])
 def test_what_is_not_dead_is_left_alone(state: DeliveryState) -> None:
     delivery = stories.dead_delivery(stories.placed())
     Delivery.objects.filter(id=delivery.id).update(state=state)
-    assert retry_dead([delivery.id]) == 0
+    assert retry([delivery.id], actor="ada") == Outcome(0)
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts) == (state, 3)
 
@@ -332,7 +334,7 @@ def test_the_relay_is_woken_after_the_commit(
     monkeypatch.setattr("events.wake.relay", lambda: woken.append(1))
     delivery = stories.dead_delivery(stories.placed())
     with django_capture_on_commit_callbacks(execute=True):
-        retry_dead([delivery.id])
+        retry([delivery.id], actor="ada")
         assert woken == []
     assert woken == [1]
 
@@ -344,7 +346,8 @@ def test_operators_retry_in_the_admin_and_it_is_written_down() -> None:
     assert "Send these again?" in operator.post(list_of("events_delivery"), selected | {"index": "0"}).content.decode()
     done = operator.post(list_of("events_delivery"), selected | {"confirmed": "yes"}, follow=True).content.decode()
     assert "1 dead deliveries are due again." in done
-    assert LogEntry.objects.get().object_id == str(dead.id)
+    line = Audit.objects.get()
+    assert (line.actor, line.action, line.target_ids) == ("operators", "retry", [str(dead.id)])
 
 
 def test_one_delivery_is_retried_from_its_page_by_post_alone() -> None:
@@ -357,11 +360,79 @@ def test_one_delivery_is_retried_from_its_page_by_post_alone() -> None:
     assert url not in text(operator, page_of("events_delivery", delivery.id))
 
 
-def test_auditors_may_not_retry() -> None:
+def test_auditors_read_and_do_nothing() -> None:
     auditor, delivery = member_of("auditors"), stories.dead_delivery(stories.placed())
-    url = reverse("admin:events_delivery_retry_one", args=[delivery.id])
-    assert url not in text(auditor, page_of("events_delivery", delivery.id))
-    assert auditor.post(url, {"confirmed": "yes"}).status_code == 403
+    for deed in ("retry_one", "discard_one", "edit_one"):
+        url = reverse(f"admin:events_delivery_{deed}", args=[delivery.id])
+        assert url not in text(auditor, page_of("events_delivery", delivery.id))
+        assert auditor.post(url, {"confirmed": "yes", "reason": "x", "payload": "{}"}).status_code == 403
+    assert "Retry group" not in text(auditor, reverse("admin:events_delivery_groups"))
+    for deed in ("retry", "discard"):
+        assert auditor.post(group_of(delivery, deed), {"confirmed": "yes", "reason": "x"}).status_code == 403
+    assert Delivery.objects.get(id=delivery.id).state == DeliveryState.DEAD
+
+
+def test_discarding_asks_for_a_reason_and_is_written_down() -> None:
+    operator = member_of("operators")
+    one, two = stories.dead_delivery(stories.placed()), stories.dead_delivery(stories.placed())
+    url = reverse("admin:events_delivery_discard_one", args=[one.id])
+    assert "This field is required" in operator.post(url, {"confirmed": "yes"}).content.decode()
+    operator.post(url, {"confirmed": "yes", "reason": "a test order"})
+    selected = {"action": "discard_selected", "_selected_action": [one.id, two.id], "confirmed": "yes", "reason": "too"}
+    html = operator.post(list_of("events_delivery"), selected, follow=True).content.decode()
+    assert "1 dead deliveries are discarded." in html
+    assert set(Delivery.objects.filter(id__in=[one.id, two.id]).values_list("state", flat=True)) == {"discarded"}
+    assert list(Audit.objects.order_by("id").values_list("reason", flat=True)) == ["a test order", "too"]
+    history = operator.get(reverse("admin:events_delivery_history", args=[one.id]), follow=True)
+    assert [line.reason for line in history.context["cl"].result_list] == ["a test order"]
+    assert "a test order" in text(operator, page_of("events_audit", Audit.objects.earliest("id").id))
+
+
+def group_of(delivery: Delivery, deed: str) -> str:
+    query = {"deed": deed, "subscriber": delivery.subscriber, "error": "smtplib.SMTPServerDisconnected"}
+    return f"{reverse('admin:events_delivery_groups')}?{urlencode(query)}"
+
+
+@pytest.mark.parametrize(("deed", "state"), [("retry", "pending"), ("discard", "discarded")])
+def test_a_group_is_worked_as_a_whole(deed: str, state: str) -> None:
+    operator = member_of("operators")
+    chosen = [stories.dead_delivery(stories.placed()) for _ in range(3)]
+    html = text(operator, reverse("admin:events_delivery_groups"))
+    assert group_of(chosen[0], deed).partition("?")[2].replace("&", "&amp;") in html
+    assert "3 dead deliveries of this group" in text(operator, group_of(chosen[0], deed))
+    done = operator.post(group_of(chosen[0], deed), {"confirmed": "yes", "reason": "x"}, follow=True).content.decode()
+    assert "3 dead deliveries are" in done
+    assert "Nothing is dead." in done
+    assert set(Delivery.objects.values_list("state", flat=True)) == {state}
+
+
+def test_an_edit_shows_the_difference_before_it_is_made() -> None:
+    operator, delivery = member_of("operators"), stories.dead_delivery(stories.placed())
+    url = reverse("admin:events_delivery_edit_one", args=[delivery.id])
+    data = delivery.event.data
+    assert data["orderId"] in text(operator, url)
+    corrected = data | {"total": {"amount": "1.00", "currency": "EUR"}}
+    posted = {"payload": json.dumps(corrected), "reason": "a wrong total"}
+    asked = operator.post(url, posted).content.decode()
+    assert "+    &quot;amount&quot;: &quot;1.00&quot;" in asked
+    assert Delivery.objects.get(id=delivery.id).state == DeliveryState.DEAD
+    operator.post(url, posted | {"confirmed": "yes"})
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.edited_data) == (DeliveryState.PENDING, corrected)
+    assert "Edited data" in text(operator, page_of("events_delivery", delivery.id))
+    assert operator.get(url).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "{", "[]", "{}", '{"a": NaN}', '"\\ud800"', '{"a": "\\u0000"}', "[" * 5000, EVIL]
+)
+def test_what_is_typed_wrongly_is_a_form_error(typed: str) -> None:
+    operator, delivery = member_of("operators"), stories.dead_delivery(stories.placed())
+    url = reverse("admin:events_delivery_edit_one", args=[delivery.id])
+    answer = operator.post(url, {"payload": typed, "reason": "x", "confirmed": "yes"})
+    assert answer.status_code == 200
+    assert answer.context["form"].errors["payload"]
+    assert EVIL not in answer.content.decode()
 
 
 # --- read only -------------------------------------------------------------------------------------------
@@ -370,7 +441,7 @@ def test_auditors_may_not_retry() -> None:
 @pytest.mark.parametrize(
     "model",
     ["orders_order", "payments_payment", "payments_refund", "notifications_notification", "events_storedevent",
-     "events_delivery", "sagas_sagarun", "inventory_reservation", "inventory_hold"],
+     "events_delivery", "events_audit", "sagas_sagarun", "inventory_reservation", "inventory_hold"],
 )  # fmt: skip
 def test_not_even_a_superuser_writes_what_the_program_writes(boss: Client, model: str) -> None:
     assert boss.get(reverse(f"admin:{model}_add")).status_code == 403

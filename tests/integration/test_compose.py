@@ -29,7 +29,7 @@ OTHER_VARIABLES = {"REMAP_SIGTERM", "FLOWER_BASIC_AUTH", "SANDBOX_API_KEY", "HEA
 
 
 def variables_of_settings() -> set[str]:
-    return set(re.findall(r"\b(?:env(?:\.\w+)?|secret)\(\s*\"(\w+)\"", SETTINGS))
+    return set(re.findall(r"\b(?:env(?:\.\w+)?|secret|outside)\(\s*\"(\w+)\"", SETTINGS))
 
 
 def variables_of_example() -> set[str]:

@@ -44,7 +44,7 @@ def test_a_receiver_that_raises_takes_the_state_change_back():
 
     domain_event.connect(refuse, sender=OrderCreated)
     try:
-        with pytest.raises(RuntimeError):
+        with pytest.raises(RuntimeError), transaction.atomic():
             order.save()
     finally:
         domain_event.disconnect(refuse, sender=OrderCreated)
@@ -61,7 +61,7 @@ def test_the_older_copy_loses():
     one.confirm()
     one.save()
     other.cancel("late")
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict), transaction.atomic():
         other.save()
     assert StoredEvent.objects.filter(stream=f"order:{order.id}").count() == 2
 

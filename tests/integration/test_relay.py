@@ -178,6 +178,9 @@ def test_order_per_stream_where_asked_for(mail: Mail):
     make_due()
     Relay().pump()
     mail.deliver()
+    assert handled_by("in_order")[3:] == ["f1"]  # alone, since it was sent before: f2 must not overtake it
+    Relay().pump()
+    mail.deliver()
     assert handled_by("in_order")[3:] == ["f1", "f2"]
 
 

@@ -15,7 +15,7 @@ SHIP = PlannedStep("ship", undoable=False, pivot=True)
 CANCEL = PlannedStep("cancel", acts=False)
 STAGES: tuple[Stage, ...] = ((CANCEL,), (HOLD, PAY), (CAPTURE,), (SHIP,))
 W, D, R, F = StepState.WAITING, StepState.DONE, StepState.REFUSED, StepState.FAILED
-UI, UD, S = StepState.UNDOING, StepState.UNDONE, StepState.STUCK
+UI, UD, S, SK = StepState.UNDOING, StepState.UNDONE, StepState.STUCK, StepState.SKIPPED
 
 
 def test_the_steps_of_a_stage_begin_together():
@@ -74,6 +74,26 @@ def test_a_failed_undo_waits_for_a_person_after_its_neighbours_are_undone():
     assert plan(STAGES, {"hold": S, "pay": UD, "capture": R}) == Finish(RunState.STUCK)
 
 
+def test_a_skipped_step_counts_as_done_going_forward():
+    assert plan(STAGES, {"hold": D, "pay": D, "capture": D, "ship": SK}) == Finish(RunState.DONE)
+    assert plan(STAGES, {"hold": D, "pay": SK}) == Go(("capture",))
+
+
+def test_a_skipped_step_counts_as_undone_going_backward():
+    assert plan(STAGES, {"hold": SK, "pay": UD, "capture": R}) == Undo(("cancel",))
+    assert plan(STAGES, {"hold": SK, "pay": UD, "capture": R, "cancel": UD}) == Finish(RunState.UNDONE)
+
+
+def test_a_skip_of_the_only_step_that_turned_back_needs_to_say_that_it_has():
+    assert plan(STAGES[1:], {"hold": SK, "pay": SK}, aborted=True) == Finish(RunState.UNDONE)
+
+
+def test_whatever_fails_beside_a_pivot_waits_for_a_person():
+    mixed = ((HOLD, SHIP),)
+    assert plan(mixed, {"hold": F, "ship": D}) == Finish(RunState.STUCK)
+    assert plan(mixed, {"hold": SK, "ship": D}) == Finish(RunState.DONE)
+
+
 @dataclass
 class World:
     """Rows, and a broker that loses, doubles and reorders; `plan` decides, as `settle` asks it to."""
@@ -85,6 +105,7 @@ class World:
     acted: list[str] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
     in_flight: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
     aborted: bool = False
     end: RunState | None = None
 
@@ -109,6 +130,20 @@ class World:
             if state in {W, UI}:
                 self.messages.append((name, state is UI))
         self.settle()
+
+    def repair(self) -> None:
+        """A person retries what is stuck, or skips it; as `sagas.repair` writes it."""
+        undo = S in self.states.values()
+        stuck = [name for name, state in self.states.items() if (state is S if undo else state in {R, F})]
+        skipping = self.chance.random() < 0.3
+        for name in stuck[:1] if skipping else stuck:
+            if skipping:
+                self.skipped.add(name)
+            elif not undo and name in self.acted:
+                self.acted.remove(name)  # the same idempotency key: it acts once
+            self.states[name] = SK if skipping else UI if undo else W
+        self.aborted = self.aborted or (undo and skipping)
+        self.end = None
 
     def receive(self) -> None:
         position = self.chance.randrange(len(self.messages))
@@ -168,6 +203,8 @@ def test_any_order_of_outcomes_and_messages_ends_right(stages: tuple[Stage, ...]
     world = World(stages, Random(seed))
     world.settle()
     for turn in range(2000):
+        if world.end is RunState.STUCK and world.chance.random() < 0.5:
+            world.repair()
         if world.end is not None:
             break
         if world.chance.random() < 0.02:
@@ -185,9 +222,9 @@ def test_any_order_of_outcomes_and_messages_ends_right(stages: tuple[Stage, ...]
     assert not any(steps[name].pivot for name in world.undone)
     if world.end is RunState.DONE:
         assert not world.undone
-        assert {name for name, step in steps.items() if step.acts} == set(world.acted)
+        assert {name for name, step in steps.items() if step.acts} <= set(world.acted) | world.skipped
     if world.end is RunState.UNDONE:
-        assert {name for name in world.acted if steps[name].undoable} <= set(world.undone)
+        assert {name for name in world.acted if steps[name].undoable} <= set(world.undone) | world.skipped
         assert not any(steps[name].pivot for name in world.acted)
     stage_of = {step.name: number for number, stage in enumerate(stages) for step in stage}
     order = [stage_of[name] for name in world.undone]

@@ -1,0 +1,92 @@
+"""Dead messages, for people: read what came, send it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesCheckboxFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from events.broker import AWAY
+from events.dead_messages import retry
+from events.models import DeadMessage
+from events.readonly import ReadOnlyAdmin, badge
+from events.staff import audit, confirm, confirmed
+from events.timeline import pretty
+
+
+@admin.register(DeadMessage)
+class DeadMessageAdmin(ReadOnlyAdmin):
+    list_display = ("id", "reason_badge", "queue", "task", "received_at", "retried_at")
+    list_filter = (("reason", ChoicesCheckboxFilter), ("retried_at", admin.EmptyFieldListFilter))
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = ("reason_badge", "queue", "task", "error", "received_at", "retried_at", "headers_text", "body_text")
+    actions = ("retry_selected",)
+    actions_detail = ("retry_one",)
+
+    class Media:
+        css = {"all": ["events/admin.css"]}
+
+    def has_retry_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("events.retry_deadmessage")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
+        waits = DeadMessage.objects.filter(id=object_id, retried_at=None).exists()
+        actions: list[Any] = super().get_actions_detail(request, object_id) if waits else []
+        return actions
+
+    @display(description="Reason")
+    def reason_badge(self, message: DeadMessage) -> SafeString:
+        return badge(message.reason, "" if message.retried_at else "danger")
+
+    @display(description="Headers")
+    def headers_text(self, message: DeadMessage) -> SafeString:
+        return format_html('<pre class="code">{}</pre>', pretty(json.loads(message.headers)))
+
+    @display(description="Body")
+    def body_text(self, message: DeadMessage) -> SafeString:
+        return format_html('<pre class="code">{}</pre>', bytes(message.body).decode(errors="backslashreplace"))
+
+    @action(description="Send selected messages again", permissions=["retry"], icon="replay")
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[DeadMessage]) -> HttpResponse | None:
+        if confirmed(request):
+            self._retry(request, list(queryset.values_list("id", flat=True)))
+            return None
+        return confirm(
+            self, request, objects=queryset[: self.list_per_page], action="retry_selected", button="Retry",
+            title="Retry dead messages", question="Send these again? Those that were sent again before are left alone.",
+            back=request.get_full_path(),
+        )  # fmt: skip
+
+    @action(description="Retry", permissions=["retry"], url_path="retry", icon="replay", variant=ActionVariant.PRIMARY)
+    def retry_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        page = reverse("admin:events_deadmessage_change", args=[object_id])
+        if confirmed(request):
+            self._retry(request, [int(object_id)])
+            return HttpResponseRedirect(page)
+        return confirm(
+            self, request, objects=DeadMessage.objects.filter(id=object_id), button="Retry", back=page,
+            title="Retry a dead message", question="Send this message again?",
+        )  # fmt: skip
+
+    def _retry(self, request: HttpRequest, ids: Collection[int]) -> None:
+        waiting = list(DeadMessage.objects.filter(id__in=ids, retried_at=None))
+        try:
+            sent = retry([message.id for message in waiting])
+        except AWAY as error:
+            self.message_user(request, f"The broker is away, try again later: {error}", messages.ERROR)
+            return
+        gone = DeadMessage.objects.filter(id__in=[message.id for message in waiting], retried_at__isnull=False)
+        audit(request, gone, "Sent again as it came.")
+        level = messages.SUCCESS if sent else messages.WARNING
+        self.message_user(request, f"{sent} dead messages were sent again.", level)

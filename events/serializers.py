@@ -1,0 +1,180 @@
+"""Dead letters on the wire."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+from rest_framework.exceptions import ValidationError
+
+from events import models, repair
+from events.dead_letters import delivery_id, letter_id
+
+LetterId = Annotated[UUID, Meta(description="Opaque, and valid for as long as the delivery is kept")]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, description="For the audit", examples=["a test order"])]
+State = Annotated[str, Meta(extra_json_schema={"enum": models.DeliveryState.values})]
+BATCH = Meta(min_length=1, max_length=repair.BATCH)
+
+
+# --- out -----------------------------------------------------------------------------------------------------
+
+
+class Try(msgspec.Struct, frozen=True, rename="camel"):
+    """One failed attempt. `number` starts again when a person retries."""
+
+    number: int
+    at: datetime
+    error_type: str
+    error: str
+    traceback: str
+    worker: str
+    duration_ms: int
+
+    @classmethod
+    def of(cls, attempt: models.Attempt) -> Try:
+        return cls(**{name: getattr(attempt, name) for name in cls.__struct_fields__})
+
+
+class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
+    """A delivery, with what its last attempt ended with. `age` is the seconds since it died."""
+
+    id: LetterId
+    subscriber: str
+    state: State
+    error_type: str
+    error: str
+    attempts: int
+    died_at: datetime
+    age: int
+    event_id: UUID
+    event_type: str
+    stream: str
+    correlation_id: str
+    causation_id: str
+    traceparent: str
+
+    @classmethod
+    def of(cls, delivery: Any) -> DeadLetter:
+        """From one of `dead_letters()`."""
+        return cls(**_fields(delivery))
+
+
+class DeadLetterDetails(DeadLetter, frozen=True, rename="camel"):
+    """With all that is known. `data` are the event's own; `editedData`, if any, is what the subscriber gets."""
+
+    event_version: str
+    data: dict[str, Any]
+    edited_data: dict[str, Any] | None
+    tries: list[Try]
+
+    @classmethod
+    def of(cls, delivery: Any) -> DeadLetterDetails:
+        return cls(
+            **_fields(delivery),
+            event_version=delivery.event.version,
+            data=delivery.event.data,
+            edited_data=delivery.edited_data,
+            tries=[Try.of(attempt) for attempt in delivery.failures.order_by("id")],
+        )
+
+
+def _fields(delivery: Any) -> dict[str, Any]:
+    event = delivery.event
+    return {
+        "id": letter_id(delivery.id),
+        "subscriber": delivery.subscriber,
+        "state": delivery.state,
+        "error_type": delivery.error_type,
+        "error": delivery.error,
+        "attempts": delivery.attempts,
+        "died_at": delivery.died_at,
+        "age": max(0, int((datetime.now(UTC) - delivery.died_at).total_seconds())),
+        "event_id": event.event_id,
+        "event_type": event.type,
+        "stream": event.stream,
+        "correlation_id": event.correlation_id,
+        "causation_id": event.causation_id,
+        "traceparent": event.traceparent,
+    }
+
+
+class DeadLetterGroup(msgspec.Struct, frozen=True, rename="camel"):
+    """The dead letters of one subscriber whose last attempt ended with one type of error."""
+
+    subscriber: str
+    error_type: str
+    count: int
+    oldest: datetime
+    newest: datetime
+
+    @classmethod
+    def of(cls, grouped: repair.Grouped) -> DeadLetterGroup:
+        group = grouped.group
+        return cls(group.subscriber, group.error_type, grouped.count, grouped.oldest, grouped.newest)
+
+
+class Worked(msgspec.Struct, frozen=True, rename="camel"):
+    """`done` were dead and are dealt with, or would be with `dryRun`; while some are `left`, ask again."""
+
+    done: int
+    left: int
+    dry_run: bool
+
+
+class Edited(msgspec.Struct, frozen=True, rename="camel"):
+    """What changes between what the subscriber got before and gets now, as a unified diff of pretty JSON."""
+
+    diff: str
+    dry_run: bool
+
+
+# --- in ------------------------------------------------------------------------------------------------------
+
+
+class GroupName(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """As `groups/` names it."""
+
+    subscriber: str
+    error_type: str
+
+
+class Choice(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Either `ids` or `group`. Those that are not dead are left alone."""
+
+    ids: Annotated[list[UUID], BATCH] | None = None
+    group: GroupName | None = None
+    dry_run: bool = False
+
+    @property
+    def chosen(self) -> repair.Choice:
+        """Raises ValidationError unless one of both is given, and for ids that are none of ours."""
+        if (self.ids is None) == (self.group is None):
+            raise ValidationError({"ids": ["Give either ids or a group."]})
+        if self.group is not None:
+            return repair.Group(self.group.subscriber, self.group.error_type)
+        known = [delivery_id(letter) for letter in self.ids or ()]
+        wrong = {str(place): ["There is no such dead letter."] for place, one in enumerate(known) if one is None}
+        if wrong:
+            raise ValidationError({"ids": wrong})
+        return [one for one in known if one is not None]
+
+
+class Retry(Choice, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What to deliver again."""
+
+
+class Discard(Choice, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What never to deliver, and why; a dry run needs no reason."""
+
+    reason: Reason | None = None
+
+
+class Edit(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The data that the subscriber gets in place of the event's own, whole, as the event's schema has them."""
+
+    data: dict[str, Any]
+    reason: Reason
+    dry_run: bool = False

@@ -1,0 +1,89 @@
+"""Sagas over HTTP, for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from events.permissions import Holds
+from sagas import openapi, repair
+from sagas import serializers as wire
+from sagas.filters import SagaFilters
+from sagas.models import SagaRun
+
+
+class Sagas(GenericAPIView[SagaRun]):
+    permission_classes = (Holds,)
+    needs = {"GET": "sagas.view_sagarun"}
+    queryset = SagaRun.objects.none()  # its type is all that the schema asks
+    filterset_class = SagaFilters
+    many = True
+    orderings: Mapping[str, tuple[str, ...]] = {"startedAt": ("id",)}  # ids are UUIDs of version 7: in order of time
+    default_ordering = "-startedAt"
+
+    @extend_schema(**openapi.LIST)
+    def get(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(SagaRun.objects.all())) or []
+        return self.get_paginated_response([wire.SagaRun.of(run) for run in page])
+
+
+class OneSaga(APIView):
+    permission_classes = (Holds,)
+    needs = {"GET": "sagas.view_sagarun"}
+
+    @extend_schema(**openapi.READ)
+    def get(self, request: Request, run_id: UUID) -> Response:
+        return Response(wire.SagaDetails.of(_run(run_id)))
+
+
+class _Repair(APIView):
+    permission_classes = (Holds,)
+    needs = {"POST": "sagas.repair_saga"}
+
+    def repaired(self, run_id: UUID) -> Response:
+        return Response(wire.SagaDetails.of(_run(run_id)), status=202)
+
+
+class RetrySaga(_Repair):
+    @extend_schema(**openapi.RETRY)
+    def post(self, request: Request, run_id: UUID) -> Response:
+        because = msgspec.convert(request.data, wire.Because)
+        repair.retry(_run(run_id).id, actor=_actor(request), reason=because.reason or "")
+        return self.repaired(run_id)
+
+
+class SkipStep(_Repair):
+    @extend_schema(**openapi.SKIP)
+    def post(self, request: Request, run_id: UUID) -> Response:
+        asked = msgspec.convert(request.data, wire.Skip)
+        repair.skip(_run(run_id).id, asked.step, actor=_actor(request), reason=asked.reason)
+        return self.repaired(run_id)
+
+
+class CompensateSaga(_Repair):
+    @extend_schema(**openapi.COMPENSATE)
+    def post(self, request: Request, run_id: UUID) -> Response:
+        because = msgspec.convert(request.data, wire.Because)
+        repair.compensate(_run(run_id).id, actor=_actor(request), reason=because.reason or "")
+        return self.repaired(run_id)
+
+
+def _run(run_id: UUID) -> Any:
+    run = SagaRun.objects.filter(id=run_id).prefetch_related("steps").first()
+    if run is None:
+        raise Http404("There is no such saga.")
+    return run
+
+
+def _actor(request: Request) -> str:
+    name: str = request.user.get_username()
+    return name

@@ -1,0 +1,128 @@
+"""Sagas on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from sagas import models
+from sagas.picture import Box, pictures
+from sagas.plan import RunState, StepState
+
+RUN_STATES = [str(state) for state in RunState]
+State = Annotated[str, Meta(extra_json_schema={"enum": RUN_STATES})]
+STEP_STATES = ["not_begun", *(str(state) for state in StepState)]
+StateOfStep = Annotated[str, Meta(extra_json_schema={"enum": STEP_STATES})]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, description="For the audit, not for customers")]
+
+
+# --- out -----------------------------------------------------------------------------------------------------
+
+
+class SagaRun(msgspec.Struct, frozen=True, rename="camel"):
+    """A run of a saga for one order."""
+
+    id: UUID
+    saga: str
+    order: UUID
+    state: State
+    reason_code: str
+    reason: str
+    started_at: datetime
+    finished_at: datetime | None
+    wake_at: datetime | None
+
+    @classmethod
+    def of(cls, run: models.SagaRun) -> SagaRun:
+        return cls(**_fields(run))
+
+
+class SagaStep(msgspec.Struct, frozen=True, rename="camel"):
+    """One step, in the order of the saga. Behind a `pivot` there is no undo."""
+
+    name: str
+    state: StateOfStep
+    stage: int
+    pivot: bool
+    undo: str
+    attempts: int
+    error_code: str
+    error: str
+    begun_at: datetime | None
+    done_at: datetime | None
+
+    @classmethod
+    def of(cls, stage: int, box: Box) -> SagaStep:
+        row = box.row
+        if row is None:
+            return cls(box.name, "not_begun", stage, box.pivot, box.undo, 0, "", "", None, None)
+        done = row.error_code, row.error, row.begun_at, row.done_at
+        return cls(box.name, row.state, stage, box.pivot, box.undo, row.attempts, *done)
+
+
+class Repairs(msgspec.Struct, frozen=True, rename="camel"):
+    """What may be done now; `skip` names the steps."""
+
+    retry: bool
+    skip: list[str]
+    compensate: bool
+
+
+class SagaDetails(SagaRun, frozen=True, rename="camel"):
+    """A run with its steps."""
+
+    actor: str
+    correlation_id: str
+    causation_id: str
+    traceparent: str
+    steps: list[SagaStep]
+    repairs: Repairs
+
+    @classmethod
+    def of(cls, run: models.SagaRun) -> SagaDetails:
+        """From a run whose `steps` have been prefetched."""
+        (picture,) = pictures([run])
+        may = picture.repairs
+        return cls(
+            **_fields(run),
+            actor=run.actor,
+            correlation_id=run.correlation_id,
+            causation_id=run.causation_id,
+            traceparent=run.traceparent,
+            steps=[SagaStep.of(number, box) for number, stage in enumerate(picture.stages) for box in stage],
+            repairs=Repairs(may.retry, list(may.stuck), may.compensate),
+        )
+
+
+def _fields(run: models.SagaRun) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "saga": run.saga,
+        "order": run.subject,
+        "state": run.state,
+        "reason_code": run.reason_code,
+        "reason": run.reason,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "wake_at": run.wake_at,
+    }
+
+
+# --- in ------------------------------------------------------------------------------------------------------
+
+
+class Because(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why, if there is something to say."""
+
+    reason: Reason | None = None
+
+
+class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A step that was settled by hand, and how."""
+
+    step: Annotated[str, Meta(min_length=1, max_length=100)]
+    reason: Reason

@@ -1,0 +1,1 @@
+"""Handlers and steps that hurt their worker, for the tests of what stops them."""

@@ -1,0 +1,6 @@
+"""The stack's settings, with handlers that hurt their worker."""
+
+from orderproject.settings import *  # noqa: F403
+from orderproject.settings import INSTALLED_APPS as INSTALLED
+
+INSTALLED_APPS = [*INSTALLED, "tests.chaos.hurting"]
