@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer, git and make. `make run PYTHON=/path/to/python` names another Python.
-.PHONY: run test lint ruff types contracts django shell clean lock runtime development chromium rabbitmq
+.PHONY: run test chaos lint ruff types contracts django shell clean lock runtime development chromium rabbitmq
 
 PYTHON_OF_PROJECT := .venv/bin/python
 STACK_DATA_DIR ?= var/stack
