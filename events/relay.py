@@ -37,9 +37,13 @@ class Batch:
         return (self.ids, str(self.lease), True) if self.alone else (self.ids, str(self.lease))
 
 
+GATE_INTERVAL = 0.01
+"""Seconds between two looks at a gate that is shut."""
+
+
 @dataclass
 class Relay:
-    """One relay. `pump` does all that can be done now; `run` sleeps between pumps until a hint arrives."""
+    """One relay. `pump` does one round; `run` sleeps between rounds until a hint arrives, or the gate opens."""
 
     batch: int = settings.RELAY_BATCH
     lease: float = settings.RELAY_LEASE
@@ -47,6 +51,7 @@ class Relay:
     gate: int = settings.RELAY_GATE
     app: Celery = current_app
     stopping: bool = False
+    shut: bool = False
 
     def run(self) -> None:
         """Until `stopping`. A server that is away is waited for: what is due stays due."""
@@ -54,8 +59,10 @@ class Relay:
         while not self.stopping:
             beat("relay")
             try:
-                while self.pump() and not self.stopping:
+                while not self.stopping and (self.pump() >= self.batch or self.shut):
                     beat("relay")
+                    if self.shut:
+                        time.sleep(GATE_INTERVAL)
             except (DatabaseError, InterfaceError, *AWAY) as error:
                 log.warning("relay waits for a server", error=str(error), kind=type(error).__name__)
                 time.sleep(self.poll)
@@ -76,6 +83,7 @@ class Relay:
         """
         open_queues = self._open_queues()
         listening = [one for one in subscribers() if one.gates <= open_queues]
+        self.shut = len(listening) < len(subscribers())
         claimed = 0
         for one in listening:
             if one.ordered:
