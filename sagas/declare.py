@@ -98,6 +98,8 @@ def _by_name(place: str, steps: Sequence[Step]) -> dict[str, Step]:
 def _check_pivots(place: str, stages: Sequence[Sequence[Step]]) -> None:
     behind = False
     for stage in stages:
+        if len({step.pivot for step in stage}) > 1:
+            raise DeclarationError(f"{place}: a stage is all pivots or has none: what may be undone waits for no pivot")
         for step in stage:
             if behind and not step.pivot:
                 raise DeclarationError(f"{place}: {step.name} stands behind a pivot, so it must be a Pivot itself")

@@ -7,7 +7,7 @@ import pytest
 from events import DeclarationError, Event, Queue, subscribe
 from events.routing import route
 from orders.events import OrderConfirmed, OrderCreated
-from sagas import Call, Pivot, Saga, Step, action
+from sagas import Call, Pivot, Saga, Step, Together, action
 
 
 def test_two_events_of_one_type_and_version():
@@ -108,6 +108,13 @@ def test_a_saga_with_two_steps_of_one_name():
 
         class Twice(Saga, on=OrderConfirmed):
             stages = (Step(pack), Step(pack))
+
+
+def test_a_pivot_beside_a_step_that_may_be_undone():
+    with pytest.raises(DeclarationError, match="a stage is all pivots or has none"):
+
+        class Beside(Saga, on=OrderConfirmed):
+            stages = (Together(Pivot(send), Step(pack)),)
 
 
 def test_a_saga_that_turns_back_behind_its_pivot():
