@@ -39,8 +39,7 @@ def alive(shop: Shop) -> int:
     dead = [process for process in shop.processes.values() if not process.running]
     for process in dead:
         process.kill()
-        process.start()
-        process.wait_ready()
+        process.start()  # not awaited: what kills it may come before it is ready
     return len(dead)
 
 
@@ -114,13 +113,15 @@ def test_a_step_that_kills_its_worker_fails_after_its_attempts_and_is_undone(sho
 def test_a_handler_that_hangs_is_cut_off_and_tried_again(shop: Shop, who: str, how: str):
     stung = sting(who, how)
     began = time.monotonic()
-    until(shop, lambda: states(who, stung)[1] == {"done"}, within=15)
+    until(shop, lambda: states(who, stung)[1] == {"done"}, within=40)
     assert until(shop, lambda: states(who, stung) == ("dead", {"done"})) == 0
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < 90
     assert failures(who, stung) == ["events.errors.TimeLimitExceeded"] * 2
 
 
 def test_sigterm_hands_back_within_seconds_what_a_worker_holds(shop: Shop):
+    server = redis.Redis.from_url(settings.REDIS_URL)
+    server.delete("unacked", "unacked_index")  # what workers held that other tests killed
     stung = sting("single", "works long", neighbours=0)
     until(shop, lambda: Delivery.objects.filter(subscriber="tests.single", leases=1).exists())
     time.sleep(1)
@@ -129,6 +130,6 @@ def test_sigterm_hands_back_within_seconds_what_a_worker_holds(shop: Shop):
     worker.signal(signal.SIGTERM)
     assert worker.wait(10)
     assert time.monotonic() - began < 8
-    assert not redis.Redis.from_url(settings.REDIS_URL).hlen("unacked")  # given back, not left to a timeout
+    assert not server.hlen("unacked")  # given back, not left to a timeout
     until(shop, lambda: states("single", stung)[0] == "done", within=60)
     assert failures("single", stung) == []
