@@ -6,6 +6,7 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, zip_longest
@@ -16,7 +17,7 @@ import structlog
 from celery import current_task
 from django.db import transaction
 
-from events import sql
+from events import leases, sql
 from events.codec import decode
 from events.context import Context, caused_by
 from events.errors import Refused, TimeLimitExceeded
@@ -104,12 +105,13 @@ def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID, *, alone: b
     failures = _Failures(subscriber)
     held = None if subscriber.atomic else _take_over(subscriber, ids, lease)
     mine = list(ids) if held is None else held[1]
-    attempt = partial(_attempt, subscriber, failures, held and held[0])
-    for round_ in _rounds(subscriber, mine):
-        healthy = _without_blocked(subscriber, round_, failures)
-        for portion in _portions(subscriber, healthy):
-            apart(portion, attempt, failures.add)
-    failures.write(held and held[0])
+    with leases.held(held[0], sql.RENEW, {"ids": mine}) if held else nullcontext():
+        attempt = partial(_attempt, subscriber, failures, held and held[0])
+        for round_ in _rounds(subscriber, mine):
+            healthy = _without_blocked(subscriber, round_, failures)
+            for portion in _portions(subscriber, healthy):
+                apart(portion, attempt, failures.add)
+        failures.write(held and held[0])
     if failures.hung:
         sql.run(sql.RELEASE, {"ids": failures.hung, "unsent": 0})
 
@@ -125,7 +127,7 @@ def _begin_alone(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> lis
 
 def _take_over(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> tuple[UUID, list[int]]:
     mine = uuid4()
-    rows = sql.run(sql.TAKE_OVER, [mine, subscriber.lease, list(ids), lease])
+    rows = sql.run(sql.TAKE_OVER, [mine, leases.first_term(subscriber.lease), list(ids), lease])
     ours = {id_ for (id_,) in rows}
     return mine, [id_ for id_ in ids if id_ in ours]
 

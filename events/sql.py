@@ -87,6 +87,11 @@ WHERE id = ANY(%s) AND state = 'pending' AND lease = %s
 RETURNING id
 """
 
+RENEW = """
+UPDATE events_delivery SET due_at = now() + make_interval(secs => %(seconds)s)
+WHERE id = ANY(%(ids)s) AND state = 'pending' AND lease = %(lease)s
+"""
+
 DONE = "UPDATE events_delivery SET state = 'done', done_at = now() WHERE id = ANY(%s) AND state = 'pending'"
 
 DONE_UNDER_LEASE = """

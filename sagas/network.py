@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 import structlog
 from django.db import close_old_connections, transaction
 
-from events import Refused
+from events import Refused, leases
 from events.breaker import Permit
 from events.context import Context, caused_by
 from events.isolation import apart
@@ -104,7 +104,8 @@ def _take(
         turns = [_Turn(call, given[call.subject]) for call in calls if call.subject in given]
         idle = [Outcome(call.run_id, _success(undo)) for call in calls if call.subject not in given]
         concluded = conclude(step.name, undo, None, idle)
-        sql.run(sql.LEASE, [lease.id, action.lease, [turn.call.run_id for turn in turns], step.name])
+        leased = [turn.call.run_id for turn in turns]
+        sql.run(sql.LEASE, [lease.id, leases.first_term(action.lease), leased, step.name])
     return lease, turns, concluded
 
 
@@ -113,7 +114,9 @@ def _success(undo: bool) -> StepState:
 
 
 async def _call_all(lease: _Lease, turns: Sequence[_Turn]) -> list[_Heard]:
+    leases.hold(lease.id, sql.RENEW, {"ids": [turn.call.run_id for turn in turns], "step": lease.step})
     tasks = [asyncio.create_task(_call_one(lease, turn)) for turn in turns]
+    asyncio.gather(*tasks).add_done_callback(lambda _: leases.let_go(lease.id))
     done, late = await asyncio.wait(tasks, timeout=lease.action.patience)
     for task in late:
         task.add_done_callback(lambda finished: _stragglers(os.getpid()).put((lease, finished.result())))

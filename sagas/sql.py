@@ -94,6 +94,11 @@ UPDATE sagas_sagastep SET lease = %s, attempts = attempts + 1, due_at = now() + 
 WHERE run_id = ANY(%s) AND name = %s
 """
 
+RENEW = """
+UPDATE sagas_sagastep SET due_at = now() + make_interval(secs => %(seconds)s)
+WHERE run_id = ANY(%(ids)s) AND name = %(step)s AND lease = %(lease)s
+"""
+
 # The fence: whoever lost the lease, or comes after the step has moved on, changes nothing.
 CONCLUDE = """
 UPDATE sagas_sagastep step

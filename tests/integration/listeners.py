@@ -1,5 +1,6 @@
 """An event with subscribers of every kind, for the tests of the kernel."""
 
+import threading
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from events import Backoff, Event, Failures, Queue, Refused, subscribe
 
 handled: list[tuple[str, str]] = []
 poison: set[str] = set()
+blocked: dict[str, threading.Event] = {}
 calls: list[int] = []
 keys_seen: list[str] = []
 RETRY = Backoff(base=1, cap=4, attempts=3)
@@ -45,5 +47,8 @@ def in_order(event: Rang) -> None:
 def outside(events: Sequence[Rang], keys: Sequence[str]) -> Failures:
     """Outside any transaction; says itself what failed."""
     keys_seen.extend(keys)
+    for event in events:
+        if event.name in blocked:
+            blocked[event.name].wait(30)
     handled.extend(("outside", event.name) for event in events if event.name not in poison)
     return {place: OSError("away") for place, event in enumerate(events) if event.name in poison}
