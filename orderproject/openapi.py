@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 from drf_spectacular.extensions import OpenApiSerializerExtension
@@ -40,10 +40,21 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> Any:
         schemas = _schemas(self.target)
         own = schemas.pop(self.target.__name__)
+        within = {struct.__name__: struct for struct in _structs(self.target)}
         for name, schema in schemas.items():
-            component: Any = ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, name)  # type: ignore[no-untyped-call]
+            component: Any = ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, within.get(name, name))  # type: ignore[no-untyped-call]
             auto_schema.registry.register_on_missing(component)
         return own
+
+
+def _structs(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    """The structs that it is made of, itself among them: as components they are the same wherever they stand."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+        for hint in get_type_hints(kind).values():
+            yield from _structs(hint)
+    for argument in get_args(kind):
+        yield from _structs(argument)
 
 
 def _schemas(struct: type[msgspec.Struct]) -> dict[str, Any]:

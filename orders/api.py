@@ -9,28 +9,27 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import DataError
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, HttpResponseNotModified
-from django.urls import reverse
 from django.utils.http import parse_etags
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from events import Refused
 from events.context import caused_by, current_context
 from orders import models, openapi
 from orders import serializers as wire
+from orders.accepting import Entry, accept, accept_each
 from orders.filters import OrderFilters
 from orders.idempotency import Answer, Once
 from orders.selectors import history_of, payments_of, visible_to
-from orders.services import StaleVersion, place, request_cancellation
+from orders.services import StaleVersion, request_cancellation
 
 encode = msgspec.json.Encoder().encode
+encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 class Orders(GenericAPIView[models.Order]):
@@ -52,16 +51,36 @@ class Orders(GenericAPIView[models.Order]):
         new = wire.NewOrder.of(request.data)
         once = Once.of(request._request, customer_id)
         with _acting(request):
-            return once.answer(lambda: _accept(new, customer_id)).response()
+            return once.answer(lambda: accept(new, customer_id)).response()
 
 
-def _accept(new: wire.NewOrder, customer_id: UUID) -> Answer:
-    try:
-        order = place(new.placement(customer_id))
-    except DataError as error:  # prices are checked nowhere else: the column's size is the limit
-        raise Refused("total-too-large", "The total is more than one order can come to: split it.") from error
-    headers = {"Location": reverse("order", args=[order.id]), "ETag": wire.etag(order, None)}
-    return Answer(201, headers, encode(wire.Order.of(order, None)))
+class BulkOrders(APIView):
+    @extend_schema(**openapi.BULK)
+    def post(self, request: Request) -> HttpResponse:
+        """What is wrong with one order is told in its place; what is wrong with the call refuses all of it."""
+        entries = [self._entry(request, entry) for entry in msgspec.convert(request.data, wire.AnyOrders).orders]
+        with _acting(request):
+            results = accept_each([entry for entry in entries if isinstance(entry, Entry)])
+        outcomes = [entry if isinstance(entry, Exception) else results.pop(0) for entry in entries]
+        body = {"results": [self._result(request, outcome) for outcome in outcomes]}
+        return HttpResponse(encode(body), status=207, content_type="application/json")
+
+    def _entry(self, request: Request, data: Any) -> Entry | Exception:
+        try:
+            new = wire.KeyedOrder.of(data)
+        except (msgspec.ValidationError, ValidationError) as error:
+            return error
+        return Entry(
+            Once.under(new.idempotency_key, _caller(request).id, f"POST {request.path}", encode_sorted(data)), new
+        )
+
+    def _result(self, request: Request, outcome: Answer | Exception) -> dict[str, Any]:
+        if isinstance(outcome, Answer):
+            return {"status": outcome.status, "order": msgspec.Raw(outcome.body)}
+        problem = self.get_exception_handler()(outcome, {"request": request, "view": self})
+        if problem is None:
+            raise outcome
+        return {"status": problem.status_code, "problem": msgspec.Raw(problem.content)}
 
 
 class OneOrder(APIView):

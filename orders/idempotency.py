@@ -7,14 +7,13 @@ try again, corrected or when the catalogue has changed. Needs PostgreSQL and not
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
 
@@ -38,6 +37,10 @@ class InProgress(APIException):
     default_code = "request-in-progress"
     default_detail = "A request with this Idempotency-Key is being worked on: send it again in a moment."
     wait = 1
+
+
+class AnsweredMeanwhile(Exception):
+    """Another transaction stored an answer under the same key first."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,11 @@ class Once:
         key = request.headers.get("Idempotency-Key", "")
         if not 1 <= len(key) <= LONGEST:
             raise KeyMissing
-        digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
-        digest.update(request.body)
-        return cls(caller, key, digest.digest())
+        return cls.under(key, caller, f"{request.method} {request.path}", request.body)
+
+    @classmethod
+    def under(cls, key: str, caller: UUID, what: str, body: bytes) -> Once:
+        return cls(caller, key, hashlib.sha256(what.encode() + b"\n" + body).digest())
 
     def answer(self, work: Callable[[], Answer]) -> Answer:
         """What `work` answers, or what it answered the first time. Raises KeyReused or InProgress.
@@ -83,9 +88,7 @@ class Once:
                 if stored is None and not ours:
                     raise InProgress
                 return stored or self._keep(work())
-        except IntegrityError as error:
-            if "one_answer_per_key" not in str(error):
-                raise
+        except AnsweredMeanwhile as error:
             # The other one committed between our statement's snapshot and its lock.
             _, stored = self._claim()
             if stored is None:
@@ -103,19 +106,37 @@ class Once:
         return ours, Answer(status, msgspec.json.decode(headers), bytes(body), replayed=True)
 
     def _keep(self, answer: Answer) -> Answer:
-        headers = msgspec.json.encode(answer.headers).decode()
-        row: list[Any] = [
-            self.caller,
-            self.key,
-            self.fingerprint,
-            answer.status,
-            headers,
-            answer.body,
-            datetime.now(UTC),
-        ]
-        with connection.cursor() as cursor:
-            cursor.execute(KEEP, row)
+        keep([(self, answer)])
         return answer
+
+
+def stored(requests: Sequence[Once]) -> dict[str, Answer | KeyReused]:
+    """What these requests of one caller were answered before, by key."""
+    if not requests:
+        return {}
+    fingerprints = {request.key: request.fingerprint for request in requests}
+    with connection.cursor() as cursor:
+        cursor.execute(STORED, [requests[0].caller, list(fingerprints)])
+        return {
+            key: Answer(status, msgspec.json.decode(headers), bytes(body), replayed=True)
+            if bytes(fingerprint) == fingerprints[key]
+            else KeyReused()
+            for key, fingerprint, status, headers, body in cursor.fetchall()
+        }
+
+
+def keep(answered: Sequence[tuple[Once, Answer]]) -> None:
+    """Stores answers in the transaction of their effects. Raises AnsweredMeanwhile: then that has to be undone."""
+    if not answered:
+        return
+    rows = [
+        (one.caller, one.key, one.fingerprint, answer.status, msgspec.json.encode(answer.headers).decode(), answer.body)
+        for one, answer in sorted(answered, key=lambda pair: pair[0].key)  # two that share keys cannot deadlock
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(KEEP, [datetime.now(UTC), *(list(column) for column in zip(*rows, strict=True))])
+        if cursor.rowcount != len(rows):
+            raise AnsweredMeanwhile
 
 
 # The lock is tried and not waited for, and the stored answer comes with it: one step of the unique index.
@@ -124,7 +145,13 @@ SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)), fingerprint, status, 
 FROM (SELECT 1) AS asked LEFT JOIN orders_idempotentrequest ON caller = %s AND key = %s
 """
 
+STORED = """
+SELECT key, fingerprint, status, headers, body FROM orders_idempotentrequest WHERE caller = %s AND key = ANY(%s)
+"""
+
+# Waits for whoever is about to store the same key.
 KEEP = """
 INSERT INTO orders_idempotentrequest (caller, key, fingerprint, status, headers, body, created_at)
-VALUES (%s, %s, %s, %s, %s::jsonb, %s, %s)
+SELECT *, %s::timestamptz FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::smallint[], %s::jsonb[], %s::bytea[])
+ON CONFLICT DO NOTHING
 """

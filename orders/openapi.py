@@ -48,6 +48,15 @@ PLACE: dict[str, Any] = {
         ),
     },
 }
+BULK: dict[str, Any] = {
+    "operation_id": "placeOrders",
+    "tags": ["orders"],
+    "summary": "Place up to 500 orders",
+    "description": "Each under its own key and with its own result, as if it had been sent alone: one that is refused "
+    "does not hold up the others. All that are accepted are accepted at the same instant.",
+    "request": wire.NewOrders,
+    "responses": {207: OpenApiResponse(wire.BulkResults, description="A result for each, in the order given.")},
+}
 READ: dict[str, Any] = {
     "operation_id": "getOrder",
     "tags": ["orders"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self, cast
 from uuid import UUID
 
 import msgspec
@@ -64,7 +64,7 @@ class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     items: Annotated[list[NewItem], Meta(min_length=1, max_length=500)]
 
     @classmethod
-    def of(cls, data: Any) -> NewOrder:
+    def of(cls, data: Any) -> Self:
         """Raises ValidationError, msgspec's or the framework's, with the place of what is wrong."""
         order = msgspec.convert(data, cls)
         try:
@@ -84,6 +84,24 @@ class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
             shipping_address=msgspec.to_builtins(self.shipping_address),
             items=[Wanted(item.sku, item.quantity) for item in self.items],
         )
+
+
+class KeyedOrder(NewOrder, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """One of many orders in a call."""
+
+    idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class NewOrders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many orders, each under an idempotency key of its own."""
+
+    orders: Annotated[list[KeyedOrder], Meta(min_length=1, max_length=500)]
+
+
+class AnyOrders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """As above, before it is known whether each of them is one."""
+
+    orders: Annotated[list[Any], Meta(min_length=1, max_length=500)]
 
 
 def _doubles(items: Sequence[NewItem]) -> list[int]:
@@ -157,6 +175,31 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
             created_at=order.created_at,
             updated_at=order.updated_at,
         )
+
+
+class BulkProblem(msgspec.Struct, frozen=True):
+    """Why one of many orders was not accepted, as its own answer would say it; pointers begin at that order."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[dict[str, str]]
+
+
+class BulkResult(msgspec.Struct, frozen=True):
+    """What came of one of many orders: `order` where `status` is 201, else `problem`."""
+
+    status: int
+    order: Order | msgspec.UnsetType = msgspec.UNSET
+    problem: BulkProblem | msgspec.UnsetType = msgspec.UNSET
+
+
+class BulkResults(msgspec.Struct, frozen=True):
+    """One result for each order, in the order given."""
+
+    results: list[BulkResult]
 
 
 def _line(line: models.OrderLine, currency: str) -> Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -32,6 +33,14 @@ class WrongCurrency(Refused):
         self.index = index
 
 
+class TotalTooLarge(Refused):
+    """The order comes to more than an order can: it must be split."""
+
+
+MOST = Decimal(10) ** 12
+"""What an order must stay below, in its currency: its column holds no more."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """A line as the customer asks for it; the price is the catalogue's to say."""
@@ -53,38 +62,49 @@ class Placement:
 
 
 def place(placement: Placement) -> Order:
-    """Raises UnknownProduct or WrongCurrency."""
-    return place_all([placement])[0]
+    """Raises UnknownProduct, WrongCurrency or TotalTooLarge."""
+    (outcome,) = place_each([placement])
+    if isinstance(outcome, Refused):
+        raise outcome
+    return outcome
 
 
-def place_all(placements: Sequence[Placement]) -> list[Order]:
-    """Accepts many orders with a constant number of statements; all or none."""
+def place_each(placements: Sequence[Placement]) -> list[Order | Refused]:
+    """Accepts many orders with a constant number of statements; a refusal stands in its order's place."""
     known = offers(sorted({item.sku for placement in placements for item in placement.items}))
-    orders, lines = [], []
-    for placement in placements:
-        priced = _priced(placement, known)
-        order = Order.place(
-            customer_id=placement.customer_id,
-            email=placement.email,
-            payment_token=placement.payment_token,
-            shipping_address=placement.shipping_address,
-            items=tuple(item for item, _ in priced),
-        )
-        order_lines = [
-            OrderLine(
-                order=order, position=position, sku=item.sku, name=name,
-                quantity=item.quantity, unit_price=item.unit_price.amount,
-            )
-            for position, (item, name) in enumerate(priced)
-        ]  # fmt: skip
-        # As if prefetched: the answer shows the lines, and they are known.
-        vars(order)["_prefetched_objects_cache"] = {"lines": order_lines}
-        orders.append(order)
-        lines += order_lines
+    outcomes = [_ordered(placement, known) for placement in placements]
+    orders = [outcome for outcome in outcomes if isinstance(outcome, Order)]
     with transaction.atomic(savepoint=False):
         save_all(orders)
-        OrderLine.objects.bulk_create(lines)
-    return orders
+        OrderLine.objects.bulk_create([line for order in orders for line in order.lines.all()])
+    return outcomes
+
+
+def _ordered(placement: Placement, known: Mapping[str, Offer]) -> Order | Refused:
+    """The order with its lines, not yet saved."""
+    try:
+        priced = _priced(placement, known)
+    except Refused as refused:
+        return refused
+    order = Order.place(
+        customer_id=placement.customer_id,
+        email=placement.email,
+        payment_token=placement.payment_token,
+        shipping_address=placement.shipping_address,
+        items=tuple(item for item, _ in priced),
+    )
+    if order.total >= MOST:
+        return TotalTooLarge("total-too-large", "The total is more than one order can come to: split it.")
+    lines = [
+        OrderLine(
+            order=order, position=position, sku=item.sku, name=name,
+            quantity=item.quantity, unit_price=item.unit_price.amount,
+        )
+        for position, (item, name) in enumerate(priced)
+    ]  # fmt: skip
+    # As if prefetched: the answer shows the lines, and they are known.
+    vars(order)["_prefetched_objects_cache"] = {"lines": lines}
+    return order
 
 
 def _priced(placement: Placement, known: Mapping[str, Offer]) -> list[tuple[Item, str]]:
@@ -128,6 +148,6 @@ class StaleVersion(Exception):
 
 
 __all__ = [
-    "IllegalTransition", "Placement", "StaleVersion", "UnknownProduct", "Wanted", "WrongCurrency",
-    "place", "place_all", "request_cancellation",
+    "IllegalTransition", "Placement", "StaleVersion", "TotalTooLarge", "UnknownProduct", "Wanted", "WrongCurrency",
+    "place", "place_each", "request_cancellation",
 ]  # fmt: skip

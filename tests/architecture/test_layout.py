@@ -14,6 +14,7 @@ FOLDERS = {"migrations", "management", "static", "templates", "__pycache__"}
 # What a service has beyond them, each with its reason.
 BEYOND = {
     "inventory/allocation.py": "who gets what from where: pure, apart from the rows",
+    "orders/accepting.py": "one order per key, or many in a call",
     "orders/filters.py": "what a list of orders can be narrowed to, over HTTP",
     "orders/finding.py": "the same in the admin: by an index, never by counting",
     "orders/idempotency.py": "one answer per key, in the transaction of its effect",

@@ -47,6 +47,7 @@ def test_it_is_openapi_3_1_and_names_what_is_there(schema: dict[str, Any]) -> No
         (f"{BASE}products/{{sku}}/", "get"),
         (f"{BASE}orders/", "get"),
         (f"{BASE}orders/", "post"),
+        (f"{BASE}orders/bulk/", "post"),
         (f"{BASE}orders/{{order_id}}/", "get"),
         (f"{BASE}orders/{{order_id}}/cancel/", "post"),
         (f"{BASE}orders/{{order_id}}/events/", "get"),

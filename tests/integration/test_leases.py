@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -70,6 +70,11 @@ def outside() -> Delivery:
     return Delivery.objects.get(subscriber="tests.outside")
 
 
+def ends(step: SagaStep) -> datetime:
+    assert step.due_at
+    return step.due_at
+
+
 def test_work_that_takes_longer_than_a_term_is_not_given_to_another(mail: Mail):
     with a_slow_handler(mail, "slow"):
         taken = outside()
@@ -82,7 +87,9 @@ def test_work_that_takes_longer_than_a_term_is_not_given_to_another(mail: Mail):
 
 def test_what_a_lost_holder_had_is_free_after_a_term(mail: Mail):
     with a_slow_handler(mail, "slow"):
-        leases.let_go(outside().lease)  # as if its process had died
+        lease = outside().lease
+        assert lease
+        leases.let_go(lease)  # as if its process had died
         wait_until(lambda: outside().due_at <= timezone.now())
         Relay().pump()
         assert "tests.outside" in [task for task, _ in mail.messages()]
@@ -94,8 +101,8 @@ def test_a_call_that_takes_longer_than_a_term_is_not_made_twice(mail: Mail):
     emit([ErrandWanted(errand_id=id_)])
     Relay().pump()
     mail.deliver()
-    leased = SagaStep.objects.get(name="ask")
-    wait_until(lambda: SagaStep.objects.get(name="ask").due_at > leased.due_at + timedelta(seconds=TERM))
+    leased_until = ends(SagaStep.objects.get(name="ask"))
+    wait_until(lambda: ends(SagaStep.objects.get(name="ask")) > leased_until + timedelta(seconds=TERM))
     sweep()
     mail.deliver()
     wait_until(lambda: SagaStep.objects.get(name="ask").state == "done")
