@@ -128,6 +128,7 @@ class OrderLine(models.Model):
 
     class Meta:
         ordering = ["order_id", "position"]
+        indexes = [models.Index(fields=["sku", "order"], name="line_sku")]
         constraints = [
             models.UniqueConstraint(fields=["order", "position"], name="one_line_per_position"),
             models.CheckConstraint(condition=models.Q(quantity__gt=0), name="line_quantity_positive"),
