@@ -1,12 +1,15 @@
 """Query parameters, as strict as bodies: a misspelt filter must not answer with everything."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
+from django_filters import CharFilter, Filter
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+ANY_TEXT = CharFilter()
 PAGE = frozenset({"cursor", "limit", "ordering", "format"})
 
 
@@ -14,13 +17,21 @@ class KnownParameters(DjangoFilterBackend):
     """Refuses parameters that the view does not know, and NUL, which PostgreSQL cannot take."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        known = PAGE | set(view.filterset_class.base_filters)
         wrong = {
-            name: ["A NUL character is not allowed."] if name in known else [f"Known are {', '.join(sorted(known))}."]
+            name: [complaint]
             for name, values in request.query_params.lists()
-            if name not in known or any("\0" in value for value in values)
+            for complaint in _complaints(name, values, view.filterset_class.base_filters)
         }
         if wrong:
             raise ValidationError(wrong)
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return filtered
+
+
+def _complaints(name: str, values: list[str], filters: Mapping[str, Filter]) -> Iterator[str]:
+    if name not in PAGE and name not in filters:
+        yield f"Known are {', '.join(sorted(PAGE | filters.keys()))}."
+    elif any("\0" in value for value in values):
+        yield "A NUL character is not allowed."
+    elif "" in values and not isinstance(filters.get(name, ANY_TEXT), CharFilter):
+        yield "Leave it out, or give it a value."

@@ -69,8 +69,9 @@ def _schemas(struct: type[msgspec.Struct]) -> dict[str, Any]:
 REQUEST_ID = {
     "name": "X-Request-ID",
     "in": "header",
-    "description": "Taken over, or made; it is the correlation id of all that follows from the request.",
-    "schema": {"type": "string", "maxLength": 128},
+    "description": "Taken over where it is 1 to 128 visible characters, else made; "
+    "it is the correlation id of all that follows from the request.",
+    "schema": {"type": "string"},
 }
 ANSWERED_ID = {"description": "The request's id.", "schema": {"type": "string"}}
 RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer"}}

@@ -18,6 +18,12 @@ SALT = "page"
 LIMIT, MOST = 50, 200
 
 
+class NoSuchPage(ValidationError):
+    """It fits the schema, and yet leads nowhere."""
+
+    status_code = 422
+
+
 class Pageable(Protocol):
     """What a view declares: its orderings by name, each ending in a column that is unique."""
 
@@ -61,9 +67,9 @@ class CursorPages(BasePagination):
         try:
             cursor = msgspec.convert(signing.loads(text, salt=SALT), _Cursor)
         except (signing.BadSignature, ValueError) as error:
-            raise ValidationError({"cursor": ["This is no cursor of ours: start again without it."]}) from error
+            raise NoSuchPage({"cursor": ["This is no cursor of ours: start again without it."]}) from error
         if cursor.ordering != self.ordering:
-            raise ValidationError({"cursor": [f"This cursor is for ordering={cursor.ordering}: start again."]})
+            raise NoSuchPage({"cursor": [f"This cursor is for ordering={cursor.ordering}: start again."]})
         return cursor
 
     def get_paginated_response(self, data: Any) -> Response:

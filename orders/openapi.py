@@ -62,7 +62,11 @@ READ: dict[str, Any] = {
     "tags": ["orders"],
     "summary": "One order",
     "parameters": [IF_NONE_MATCH, _answered("ETag", [200, 304], ETAG)],
-    "responses": {200: wire.Order, 304: OpenApiResponse(description="It is what you have.")},
+    "responses": {
+        200: wire.Order,
+        304: OpenApiResponse(description="It is what you have."),
+        405: OpenApiResponse(description="`bulk` is no id."),
+    },
 }
 CANCEL: dict[str, Any] = {
     "operation_id": "cancelOrder",

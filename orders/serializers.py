@@ -54,6 +54,12 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
     country: Country
 
 
+class SkuTwice(ValidationError):
+    """What no schema can say."""
+
+    status_code = 422
+
+
 class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """An order as the customer asks for it. A SKU may stand in it once."""
 
@@ -72,7 +78,7 @@ class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
         except Invalid as error:
             raise ValidationError({"email": [error.message]}) from error
         if doubles := _doubles(order.items):
-            raise ValidationError({"items": {str(index): {"sku": ["A SKU may stand here once."]} for index in doubles}})
+            raise SkuTwice({"items": {str(index): {"sku": ["A SKU may stand here once."]} for index in doubles}})
         return order
 
     def placement(self, customer_id: UUID) -> Placement:

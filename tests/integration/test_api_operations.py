@@ -81,7 +81,7 @@ def test_dead_letters_are_narrowed(operator: APIClient) -> None:
         assert len(operator.get(LETTERS, wanted).json()["results"]) == count, wanted
 
 
-@pytest.mark.parametrize("query", [{"subscribr": "x"}, {"since": "yesterday"}, {"cursor": "x"}, {"subscriber": "\0"}])
+@pytest.mark.parametrize("query", [{"subscribr": "x"}, {"since": "yesterday"}, {"since": ""}, {"subscriber": "\0"}])
 def test_a_misspelt_filter_is_a_problem(operator: APIClient, query: dict[str, str]) -> None:
     assert_problem(operator.get(LETTERS, query), 400, "invalid", f"?{next(iter(query))}")
 
