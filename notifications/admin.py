@@ -13,10 +13,14 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 from unfold.decorators import action, display
 
+from events.audit import note
 from events.readonly import ReadOnlyAdmin, badge
-from events.staff import audit, confirm, confirmed
+from events.staff import confirm, confirmed
 from notifications.models import Notification
 from notifications.services import resend
+from notifications.webhook_admin import WebhookAdmin, WebhookDeliveryAdmin
+
+__all__ = ["NotificationAdmin", "WebhookAdmin", "WebhookDeliveryAdmin"]
 
 
 @admin.register(Notification)
@@ -97,8 +101,8 @@ class NotificationAdmin(ReadOnlyAdmin):
                 title="Send again", question="The customer gets the same e-mail once more. Send it?",
             )  # fmt: skip
         sent = [letter for letter in letters if self._sent(request, letter)]
-        audit(request, sent, "Sent again.")
         if sent:
+            note(request.user.get_username(), "resend", "notification", [letter.pk for letter in sent])
             self.message_user(request, f"Sent again: {len(sent)}.", messages.SUCCESS)
         return None
 

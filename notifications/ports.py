@@ -10,7 +10,9 @@ from django.utils.module_loading import import_string
 
 
 def order_summaries(order_ids: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
-    """By order, as the templates want it: number, email, total, items, address, cancel_reason, cancel_detail."""
+    """By order, as the templates want it: number, email, total, address, cancel_text, and of each item sku, name,
+    quantity and line_total.
+    """
     return _summaries()(order_ids)
 
 

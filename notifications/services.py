@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from smtplib import (
     SMTPConnectError,
@@ -23,7 +24,7 @@ from events.breaker import Breaker, declare_breaker
 from events.log import emit
 from notifications import sql
 from notifications.events import NotificationFailed, NotificationSent
-from notifications.models import Kind, Notification
+from notifications.models import Kind, Notification, Webhook, WebhookDeliveryState
 from notifications.ports import order_summaries
 
 
@@ -39,23 +40,41 @@ SMTP = declare_breaker(
 )
 
 
+@dataclass(frozen=True)
+class Occasion:
+    """Something to tell an order's customer once. `about` is the order itself, a shipment or a return.
+
+    `goods` are the products that it is about, (SKU, quantity) each; `facts` go into the templates.
+    """
+
+    order_id: UUID
+    about: UUID
+    goods: Sequence[tuple[str, int]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
 def notify(kind: Kind, order_ids: Sequence[UUID]) -> dict[UUID, Exception]:
-    """Tells the customers of these orders; whoever has been told is left alone. Returns the failures, by order.
+    """Tells the customers of these orders what happens to an order once; see `tell`."""
+    return tell(kind, [Occasion(order_id, order_id) for order_id in order_ids])
+
+
+def tell(kind: Kind, occasions: Sequence[Occasion]) -> dict[UUID, Exception]:
+    """Tells customers of these; whoever has been told is left alone. Returns the failures, by what they are about.
 
     Network work: must run outside a transaction. A process that dies between sending and writing that down
     sends again, under the same Message-ID.
     """
-    unsent = [one for one in _written(kind, order_ids) if one.sent_at is None]
+    unsent = [one for one in _written(kind, occasions) if one.sent_at is None]
     if not unsent:
         return {}
     failures = _send(unsent)
     now = datetime.now(UTC)
     for one in unsent:
-        error = failures.get(one.order_id)
+        error = failures.get(one.about)
         one.sent_at, one.error = (None, str(error)) if error else (now, "")
     with transaction.atomic():
         sql.run(sql.SENT, [[one.id for one in unsent], [one.sent_at for one in unsent], [one.error for one in unsent]])
-        emit(_event(one, failures.get(one.order_id)) for one in unsent)
+        emit(_event(one, failures.get(one.about)) for one in unsent)
     return failures
 
 
@@ -63,6 +82,25 @@ def resend(notification: Notification) -> None:
     """Sends once more what was sent before, because a person asks for it. Raises what the mail server raises."""
     with get_connection() as mail_server:
         mail_server.send_messages([_message(notification)])
+
+
+def tell_owner(webhook_id: UUID, key: str) -> None:
+    """That the webhook was switched off. Told again under the same key, a mail server drops it.
+
+    Network work: must run outside a transaction. Raises what the mail server raises.
+    """
+    webhook = Webhook.objects.select_related("owner").filter(id=webhook_id, deleted_at=None).first()
+    if webhook is None or not webhook.owner.email or webhook.disabled_at is None:
+        return  # there is nobody to tell, or nothing any more
+    context = {"webhook": webhook, "waiting": webhook.deliveries.filter(state=WebhookDeliveryState.PENDING).count()}
+    message = EmailMultiAlternatives(
+        "Your webhook was switched off",
+        render_to_string("notifications/webhook_disabled.txt", context),
+        to=[webhook.owner.email],
+        headers={"Message-ID": f"<{key.replace(':', '.')}@notifications>"},
+    )
+    message.attach_alternative(render_to_string("notifications/webhook_disabled.html", context), "text/html")
+    message.send()
 
 
 def _event(one: Notification, error: Exception | None) -> NotificationSent | NotificationFailed:
@@ -73,17 +111,22 @@ def _event(one: Notification, error: Exception | None) -> NotificationSent | Not
     return NotificationSent(order_id=one.order_id, notification_id=one.id, kind=one.kind)
 
 
-def _written(kind: Kind, order_ids: Sequence[UUID]) -> list[Notification]:
-    summaries = order_summaries(order_ids)
-    drafts = [_draft(kind, order_id, summary) for order_id, summary in summaries.items()]
+def _written(kind: Kind, occasions: Sequence[Occasion]) -> list[Notification]:
+    order_ids = {one.order_id for one in occasions}
+    summaries = order_summaries(list(order_ids))
+    drafts = [_draft(kind, one, summaries[one.order_id]) for one in occasions if one.order_id in summaries]
     Notification.objects.bulk_create(drafts, ignore_conflicts=True)
-    return list(Notification.objects.filter(kind=kind, order_id__in=order_ids).order_by("id"))
+    about = [one.about for one in occasions]
+    return list(Notification.objects.filter(kind=kind, order_id__in=order_ids, about__in=about).order_by("id"))
 
 
-def _draft(kind: Kind, order_id: UUID, summary: Mapping[str, Any]) -> Notification:
-    context = {"order": summary}
+def _draft(kind: Kind, occasion: Occasion, summary: Mapping[str, Any]) -> Notification:
+    names = {item["sku"]: item["name"] for item in summary["items"]}
+    goods = [{"name": names.get(sku, sku), "quantity": quantity} for sku, quantity in occasion.goods]
+    context = {"order": summary, "goods": goods, **occasion.facts}
     return Notification(
-        order_id=order_id,
+        order_id=occasion.order_id,
+        about=occasion.about,
         kind=kind,
         recipient=summary["email"],
         subject=render_to_string(f"notifications/{kind}.subject.txt", context).strip(),
@@ -102,10 +145,10 @@ def _send(unsent: Sequence[Notification]) -> dict[UUID, Exception]:
                 try:
                     mail_server.send_messages([_message(waiting[0])])
                 except (SMTPResponseException, SMTPRecipientsRefused) as refused:
-                    failures[waiting[0].order_id] = refused
+                    failures[waiting[0].about] = refused
                 waiting.pop(0)
     except Exception as error:  # noqa: BLE001  whatever a mail backend raises: those that wait try again
-        failures.update({one.order_id: error for one in waiting})
+        failures.update({one.about: error for one in waiting})
     return failures
 
 
