@@ -52,14 +52,14 @@ class InventoryCommitted(Event, type="inventory.committed", version="1.0", strea
 
 
 class InventoryRestocked(Event, type="inventory.restocked", version="1.0", stream="order_id"):
-    """The goods of a cancelled order are back where they came from."""
+    """Goods of a cancelled or returned order are back where they came from."""
 
     order_id: UUID
     allocations: tuple[Allocation, ...]
 
 
 class InventoryLow(Event, type="inventory.low", version="1.0", stream="sku"):
-    """A hold took the product below its threshold."""
+    """A hold, or a correction, took the product below its threshold."""
 
     sku: str
     available: int

@@ -19,6 +19,7 @@ from inventory.events import (
     InventoryRestocked,
     Shortage,
 )
+from inventory.evolve import Holding, evolve
 
 HOLD_FOR = timedelta(hours=1)
 
@@ -95,6 +96,10 @@ class ReservationState(models.TextChoices):
 class Reservation(Aggregate):
     """What one order has of the stock. Its holds remember from which warehouse."""
 
+    stream_kind = "inventory"
+    parts = ("holds__stock",)
+    evolve = staticmethod(evolve)
+
     order_id = models.UUIDField(primary_key=True, editable=False)
     state = models.CharField(max_length=10, choices=ReservationState)
     expires_at = models.DateTimeField(null=True)
@@ -122,9 +127,17 @@ class Reservation(Aggregate):
         self.state = ReservationState.COMMITTED
         self.record(InventoryCommitted(order_id=self.order_id, allocations=tuple(allocations)))
 
-    def restock(self, allocations: Sequence[Allocation]) -> None:
-        self.state = ReservationState.RESTOCKED
+    def restock(self, allocations: Sequence[Allocation], *, whole: bool) -> None:
+        """`whole`: with this, all that was committed is back."""
+        if whole:
+            self.state = ReservationState.RESTOCKED
         self.record(InventoryRestocked(order_id=self.order_id, allocations=tuple(allocations)))
+
+    def folded(self) -> Holding:
+        holds = self.holds.all()
+        places = {hold: (hold.stock.product_id, hold.stock.warehouse_id) for hold in holds}
+        restocked = {places[hold]: hold.restocked for hold in holds if hold.restocked}
+        return Holding(self.state, {place: hold.quantity for hold, place in places.items()}, restocked)
 
 
 class Hold(models.Model):
@@ -133,6 +146,12 @@ class Hold(models.Model):
     reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="holds")
     stock = models.ForeignKey(Stock, on_delete=models.PROTECT, related_name="holds", db_index=False)
     quantity = models.PositiveIntegerField()
+    restocked = models.PositiveIntegerField(default=0, db_default=0, help_text="How much of it came back")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(restocked__lte=F("quantity")), name="restocked_at_most_held"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.quantity} of {self.stock_id}"

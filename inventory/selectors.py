@@ -9,10 +9,11 @@ from events import Money
 from inventory.models import Product
 
 
-def products() -> QuerySet[Product]:
+def products(*, also_inactive: bool = False) -> QuerySet[Product]:
     """What is for sale, each with `available` over all warehouses."""
     available = Coalesce(Sum(F("stock__on_hand") - F("stock__held")), 0, output_field=IntegerField())
-    return Product.objects.filter(active=True).annotate(available=available)
+    rows = Product.objects.all() if also_inactive else Product.objects.filter(active=True)
+    return rows.annotate(available=available)
 
 
 def offers(skus: Sequence[str]) -> Mapping[str, tuple[str, Money]]:

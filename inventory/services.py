@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from msgspec.structs import replace
 
 from events.aggregate import save_all
 from events.log import emit
@@ -20,12 +21,14 @@ Wanted = Mapping[UUID, Sequence[tuple[str, int]]]
 """By order: (SKU, quantity) of each line."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Portion:
-    """One hold with all that is known of its stock."""
+    """One hold with all that is known of its stock; `left` is what of it has not come back yet."""
 
+    hold_id: int
     stock_id: int
     allocation: Allocation
+    left: int
 
 
 def hold(wanted: Wanted) -> dict[UUID, list[Shortage]]:
@@ -109,14 +112,51 @@ def _hold_again(order_ids: Sequence[UUID]) -> None:
 
 
 def put_back(order_ids: Sequence[UUID]) -> None:
-    """The goods of these orders return to the shelves they came from; only what was committed."""
+    """All goods of these orders return to the shelves they came from; only what was committed."""
     with transaction.atomic():
-        reservations = _in_state(order_ids, ReservationState.COMMITTED)
-        portions = _portions(reservations)
-        for reservation in reservations:
-            reservation.restock([portion.allocation for portion in portions[reservation.order_id]])
-        save_all(reservations)
-        _change_by(portions, on_hand=1, held=0)
+        portions = _portions(_in_state(order_ids, ReservationState.COMMITTED))
+        take_back([(id_, [(one.allocation.sku, one.left) for one in held]) for id_, held in portions.items()])
+
+
+def take_back(returns: Sequence[tuple[UUID, Sequence[tuple[str, int]]]]) -> None:
+    """Some goods of these orders, (SKU, quantity) each, return to the shelves they came from.
+
+    An order may stand here more than once. No more comes back than was committed.
+    """
+    with transaction.atomic():
+        reservations = {one.order_id: one for one in _in_state([id_ for id_, _ in returns], ReservationState.COMMITTED)}
+        portions = _portions(list(reservations.values()))
+        on_hold: Counter[int] = Counter()
+        on_hand: Counter[int] = Counter()
+        for order_id, items in returns:
+            back = _take(portions.get(order_id, []), items)
+            if back:
+                whole = not any(portion.left for portion in portions[order_id])
+                allocations = [replace(portion.allocation, quantity=quantity) for portion, quantity in back]
+                reservations[order_id].restock(allocations, whole=whole)
+            for portion, quantity in back:
+                on_hold[portion.hold_id] += quantity
+                on_hand[portion.stock_id] += quantity
+        save_all([one for one in reservations.values() if one.recorded])
+        sql.run(sql.RESTOCK, [list(on_hold), list(on_hold.values())])
+        _lock_stock(on_hand)
+        _change({stock_id: (quantity, 0) for stock_id, quantity in on_hand.items()})
+
+
+def _take(portions: Sequence[_Portion], items: Sequence[tuple[str, int]]) -> list[tuple[_Portion, int]]:
+    """What comes back to each of these shelves; the portions' `left` is less by it afterwards."""
+    wanted: Counter[str] = Counter()
+    for sku, quantity in items:
+        wanted[sku] += quantity
+    back = []
+    for portion in portions:
+        sku = portion.allocation.sku
+        quantity = min(wanted[sku], portion.left)
+        if quantity:
+            wanted[sku] -= quantity
+            portion.left -= quantity
+            back.append((portion, quantity))
+    return back
 
 
 def _lock(skus: set[str]) -> Shelves:
@@ -141,8 +181,9 @@ def _in_state(order_ids: Sequence[UUID], state: ReservationState) -> list[Reserv
 def _portions(reservations: Sequence[Reservation]) -> dict[UUID, list[_Portion]]:
     portions: dict[UUID, list[_Portion]] = {reservation.order_id: [] for reservation in reservations}
     if portions:
-        for order_id, stock_id, sku, warehouse, quantity in sql.run(sql.HOLDS, [list(portions)]):
-            portions[order_id].append(_Portion(stock_id, Allocation(sku=sku, warehouse=warehouse, quantity=quantity)))
+        for order_id, hold_id, stock_id, sku, warehouse, quantity, left in sql.run(sql.HOLDS, [list(portions)]):
+            allocation = Allocation(sku=sku, warehouse=warehouse, quantity=quantity)
+            portions[order_id].append(_Portion(hold_id, stock_id, allocation, left))
     return portions
 
 

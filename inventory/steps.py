@@ -40,3 +40,9 @@ def commit_stock(calls: Sequence[Call]) -> None:
 def restock(calls: Sequence[Call]) -> None:
     """What had left the stock for a cancelled order comes back."""
     services.put_back([call.subject for call in calls])
+
+
+@action(queue=Queue.INVENTORY)
+def restock_return(calls: Sequence[Call]) -> None:
+    """What a customer gives back is for sale again; `given` is (order, its (SKU, quantity) lines)."""
+    services.take_back([call.given for call in calls])

@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from inventory.api import OneProduct, Products
+from inventory.api import AdjustStock, OneProduct, Products, Stock
 
 urlpatterns = [
     path("products/", Products.as_view(), name="products"),
     path("products/<str:sku>/", OneProduct.as_view(), name="product"),
+    path("stock/", Stock.as_view(), name="stock"),
+    path("stock/adjust/", AdjustStock.as_view(), name="stock-adjust"),
 ]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+import re
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db.models import QuerySet
+from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseNotModified
-from django.utils.http import parse_etags
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView
@@ -19,15 +17,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from events.context import caused_by, current_context
+from events import etags
+from events.fold import NoSuchVersion
+from events.live.response import EventStreamRenderer, opened
+from events.live.selection import Everything, Kinds, OneStream, Owned, Selection
 from orders import models, openapi
 from orders import serializers as wire
 from orders.accepting import Entry, accept, accept_each
 from orders.filters import OrderFilters
 from orders.idempotency import Answer, Once
-from orders.selectors import history_of, payments_of, visible_to
-from orders.services import StaleVersion, request_cancellation
+from orders.requests import acting, caller, expected_version, note_of_staff, order_of, visible
+from orders.selectors import FOLLOWED, Past, as_it_was, history_of, payments_of
+from orders.services import request_cancellation
 
+AT_VERSION = re.compile(r"^[0-9]{1,9}$")
 encode = msgspec.json.Encoder().encode
 encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -41,16 +44,16 @@ class Orders(GenericAPIView[models.Order]):
 
     @extend_schema(**openapi.LIST)
     def get(self, request: Request) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(_visible(request))) or []
+        page = self.paginate_queryset(self.filter_queryset(visible(request))) or []
         payments = payments_of([order.id for order in page])
         return self.get_paginated_response([wire.Order.of(order, payments.get(order.id)) for order in page])
 
     @extend_schema(**openapi.PLACE)
     def post(self, request: Request) -> HttpResponse:
-        customer_id = _caller(request).id
+        customer_id = caller(request).id
         new = wire.NewOrder.of(request.data)
         once = Once.of(request._request, customer_id)
-        with _acting(request):
+        with acting(request):
             return once.answer(lambda: accept(new, customer_id)).response()
 
 
@@ -59,7 +62,7 @@ class BulkOrders(APIView):
     def post(self, request: Request) -> HttpResponse:
         """What is wrong with one order is told in its place; what is wrong with the call refuses all of it."""
         entries = [self._entry(request, entry) for entry in msgspec.convert(request.data, wire.AnyOrders).orders]
-        with _acting(request):
+        with acting(request):
             results = accept_each([entry for entry in entries if isinstance(entry, Entry)])
         outcomes = [entry if isinstance(entry, Exception) else results.pop(0) for entry in entries]
         body = {"results": [self._result(request, outcome) for outcome in outcomes]}
@@ -71,7 +74,7 @@ class BulkOrders(APIView):
         except (msgspec.ValidationError, ValidationError) as error:
             return error
         return Entry(
-            Once.under(new.idempotency_key, _caller(request).id, f"POST {request.path}", encode_sorted(data)), new
+            Once.under(new.idempotency_key, caller(request).id, f"POST {request.path}", encode_sorted(data)), new
         )
 
     def _result(self, request: Request, outcome: Answer | Exception) -> dict[str, Any]:
@@ -86,24 +89,37 @@ class BulkOrders(APIView):
 class OneOrder(APIView):
     @extend_schema(**openapi.READ)
     def get(self, request: Request, order_id: UUID) -> HttpResponse | Response:
-        order = _order(request, order_id)
+        order = order_of(request, order_id)
+        if "atVersion" in request.query_params:
+            return Response(wire.Order.as_it_was(order, _past(request, order)))
         payment = payments_of([order.id]).get(order.id)
         tag = wire.etag(order, payment)
-        if _names(request.headers.get("If-None-Match", ""), tag, weak=True):
+        if etags.names(request.headers.get("If-None-Match", ""), tag, weak=True):
             return HttpResponseNotModified(headers={"ETag": tag})
         return Response(wire.Order.of(order, payment), headers={"ETag": tag})
+
+
+def _past(request: Request, order: models.Order) -> Past:
+    version = request.query_params["atVersion"]
+    if not AT_VERSION.match(version):
+        raise ValidationError({"atVersion": ["A number from 1 to the order's version."]})
+    try:
+        return as_it_was(order, int(version))
+    except NoSuchVersion as error:
+        raise Http404(str(error)) from error
 
 
 class Cancel(APIView):
     @extend_schema(**openapi.CANCEL)
     def post(self, request: Request, order_id: UUID) -> Response:
         cancellation = msgspec.convert(request.data, wire.Cancellation)
-        order = _order(request, order_id)
+        order = order_of(request, order_id)
         if order.customer_id != request.user.id and not request.user.has_perm("orders.cancel_order"):
             raise PermissionDenied("You may see this order, but not cancel it.")
-        expected = _expected_version(request, order)
-        with _acting(request):
+        expected = expected_version(request, order)
+        with acting(request), transaction.atomic():
             order = request_cancellation(order.id, reason=cancellation.reason, expected_version=expected)
+            note_of_staff(request, "cancel", order, reason=cancellation.reason)
         payment = payments_of([order.id]).get(order.id)
         return Response(wire.Order.of(order, payment), status=202, headers={"ETag": wire.etag(order, payment)})
 
@@ -113,45 +129,27 @@ class OrderEvents(APIView):
 
     @extend_schema(**openapi.EVENTS)
     def get(self, request: Request, order_id: UUID) -> Response:
-        order = _order(request, order_id)
+        order = order_of(request, order_id)
         return Response([event.envelope() for event in history_of(order.id)])
 
 
-def _caller(request: Request) -> Any:
-    """A user as far as its access token knows it."""
-    return request.user
+class OrderStream(APIView):
+    renderer_classes = (EventStreamRenderer, *APIView.renderer_classes)
+
+    @extend_schema(**openapi.ORDER_STREAM)
+    def get(self, request: Request, order_id: UUID) -> HttpResponse:
+        return opened(request, OneStream(f"order:{order_of(request, order_id).id}"))
 
 
-def _visible(request: Request) -> QuerySet[models.Order]:
-    user = _caller(request)
-    return visible_to(user.id, everything=user.has_perm("orders.view_order"))
+class Stream(APIView):
+    renderer_classes = (EventStreamRenderer, *APIView.renderer_classes)
+
+    @extend_schema(**openapi.STREAM)
+    def get(self, request: Request) -> HttpResponse:
+        return opened(request, _all_that_may_be_seen(caller(request)))
 
 
-def _order(request: Request, order_id: UUID) -> models.Order:
-    order = _visible(request).filter(id=order_id).first()
-    if order is None:
-        raise Http404("There is no such order, or it is another's.")
-    return order
-
-
-def _names(header: str, tag: str, *, weak: bool = False) -> bool:
-    """Whether the list of entity tags in `header` names `tag`. If-Match compares strongly, If-None-Match weakly."""
-    tags = parse_etags(header)
-    return tags == ["*"] or tag in tags or (weak and f"W/{tag}" in tags)
-
-
-def _expected_version(request: Request, order: models.Order) -> int | None:
-    """Raises StaleVersion if the order is not what the caller has seen."""
-    header = request.headers.get("If-Match")
-    if header is None:
-        return None
-    if not _names(header, wire.etag(order, payments_of([order.id]).get(order.id))):
-        raise StaleVersion(f"Order {order.number} has changed since you read it: read it again.")
-    return None if header.strip() == "*" else order.version
-
-
-@contextmanager
-def _acting(request: Request) -> Iterator[None]:
-    """Events name who caused them."""
-    with caused_by(replace(current_context(), actor=request.user.get_username())):
-        yield
+def _all_that_may_be_seen(user: Any) -> Selection:
+    if user.has_perm("events.view_storedevent"):
+        return Everything()
+    return Kinds(FOLLOWED) if user.has_perm("orders.view_order") else Owned(user.id)

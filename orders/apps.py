@@ -7,4 +7,4 @@ class OrdersConfig(AppConfig):
     name = "orders"
 
     def ready(self) -> None:
-        from orders import sagas  # noqa: F401  importing them declares them
+        from orders import sagas, subscribers  # noqa: F401  importing them declares them

@@ -26,6 +26,12 @@ class KeyMissing(APIException):
     default_detail = f"Send a header Idempotency-Key of 1 to {LONGEST} characters, a new one for each order."
 
 
+class KeyTooLong(APIException):
+    status_code = 400
+    default_code = "idempotency-key-invalid"
+    default_detail = f"An Idempotency-Key has 1 to {LONGEST} characters: this one is longer."
+
+
 class KeyReused(APIException):
     status_code = 422
     default_code = "idempotency-key-reused"
@@ -67,11 +73,18 @@ class Once:
 
     @classmethod
     def of(cls, request: HttpRequest, caller: UUID) -> Once:
-        """Raises KeyMissing."""
+        """Raises KeyMissing or KeyTooLong."""
         key = request.headers.get("Idempotency-Key", "")
-        if not 1 <= len(key) <= LONGEST:
+        if not key:
             raise KeyMissing
+        if len(key) > LONGEST:
+            raise KeyTooLong
         return cls.under(key, caller, f"{request.method} {request.path}", request.body)
+
+    @classmethod
+    def if_asked(cls, request: HttpRequest, caller: UUID) -> Once | None:
+        """For calls that need no key; one that is sent is honoured. Raises KeyMissing if it is empty, or KeyTooLong."""
+        return cls.of(request, caller) if "Idempotency-Key" in request.headers else None
 
     @classmethod
     def under(cls, key: str, caller: UUID, what: str, body: bytes) -> Once:
@@ -108,6 +121,13 @@ class Once:
     def _keep(self, answer: Answer) -> Answer:
         keep([(self, answer)])
         return answer
+
+
+def answer_once(
+    request: HttpRequest, caller: UUID, work: Callable[[], tuple[int, Mapping[str, str], bytes]]
+) -> HttpResponse:
+    """For other services, by way of `settings.ANSWER_ONCE`: what `work` answers, or answered the first time."""
+    return Once.of(request, caller).answer(lambda: Answer(*work())).response()
 
 
 def stored(requests: Sequence[Once]) -> dict[str, Answer | KeyReused]:

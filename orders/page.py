@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from django.http import HttpRequest
 
 from events.models import StoredEvent
 from events.timeline import sendings, timeline
-from orders.models import Order, Status
+from orders.models import Order, Return, Shipment, Status
 from orders.selectors import story_of
 from sagas.models import SagaRun
 from sagas.picture import pictures
@@ -27,7 +28,6 @@ COLOURS = {
 }
 PAYMENT_COLOURS = {"succeeded": "success", "authorized": "info", "failed": "danger"}
 ENVELOPE = ("name", "company", "line1", "line2", "postalCode", "city", "state", "region", "country")
-CANCELLABLE = {Status.PENDING, Status.CONFIRMED}
 
 
 def page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
@@ -35,11 +35,14 @@ def page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
     may = _permissions(request)
     needs_story = may["event"] or may["payment"] or may["notification"] or may["delivery"]
     story = story_of(order.id) if needs_story else []
+    lines = list(order.lines.order_by("position"))
     return {
         "order": order,
         "colour": COLOURS[Status(order.status)],
         "address": _address(order),
-        "lines": list(order.lines.order_by("position")),
+        "lines": lines,
+        "shipments": _shipments(order) if any(line.shipped_quantity for line in lines) else [],
+        "returns": _returns(order) if any(line.returned_quantity for line in lines) else [],
         "payment": _payment(story) if may["payment"] else None,
         "may_view_payment": may["payment"],
         "may_view_event": may["event"],
@@ -74,19 +77,31 @@ def _permissions(request: HttpRequest) -> dict[str, bool]:
     return {name: request.user.has_perm(code) for name, code in codes.items()}
 
 
+def _shipments(order: Order) -> list[Shipment]:
+    return list(order.shipments.prefetch_related("lines__line").order_by("id"))
+
+
+def _returns(order: Order) -> list[Return]:
+    return list(order.returns.prefetch_related("lines__line").order_by("id"))
+
+
 def _payment(story: Sequence[StoredEvent]) -> dict[str, Any] | None:
-    """As the log has it: the last event, the last amount and the reason of a no."""
+    """As the log has it: the last event, the amount that was asked for, what of it was refunded, the reason of a no."""
     events = [event for event in story if event.type.startswith("payment.")]
     if not events:
         return None
     failure = next((event for event in reversed(events) if event.type == "payment.failed"), None)
     state = events[-1].type.partition(".")[2]
+    refunds = [event.data for event in events if event.type == "payment.refunded"]
+    if state == "refunded" and not refunds[-1].get("complete", True):
+        state = "partially refunded"
     amounts = [event.data["amount"] for event in events if "amount" in event.data]
     return {
         "state": state,
         "colour": PAYMENT_COLOURS.get(state, ""),
         "time": events[-1].time,
-        "amount": amounts[-1] if amounts else None,
+        "amount": amounts[0] if amounts else None,
+        "refunded": sum(Decimal(refund["amount"]["amount"]) for refund in refunds),
         "failure": failure.data if failure else None,
     }
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.fields.json import KT
 
+from events import Money
+from events.fold import as_of
 from events.models import StoredEvent
+from orders import sql
+from orders.evolve import OrderState
 from orders.models import Order, OrderLine
 
 REASONS = {
@@ -64,20 +71,47 @@ def history_of(order_id: UUID) -> QuerySet[StoredEvent]:
     return StoredEvent.objects.filter(stream=f"order:{order_id}").order_by("stream_version")
 
 
-def payments_of(order_ids: Sequence[UUID]) -> dict[UUID, StoredEvent]:
+@dataclass(frozen=True)
+class Past:
+    """An order as it was when one of its events had just happened, and the last event of its payment by then."""
+
+    event: StoredEvent
+    state: OrderState
+    payment: StoredEvent | None
+
+
+def as_it_was(order: Order, version: int) -> Past:
+    """The fold of the order's stream up to this version. Raises NoSuchVersion."""
+    state = as_of(order, version)
+    event = history_of(order.id).get(stream_version=version)
+    return Past(event, state, payments_of([order.id], until=event.position).get(order.id))
+
+
+def payments_of(order_ids: Sequence[UUID], *, until: int | None = None) -> dict[UUID, StoredEvent]:
     """The last event of each order's payment, from the log: one step of its unique index per order.
 
-    Each has `failure`, why the payment failed, also where something came after that; None if it did not fail.
+    `until` is the position of the last event that counts. Each has `failure`, why the payment failed, also where
+    something came after that; None if it did not fail.
     """
     streams = [f"payment:{order_id}" for order_id in order_ids]
-    failed = StoredEvent.objects.filter(stream=OuterRef("stream"), type="payment.failed").order_by("-stream_version")
+    known = StoredEvent.objects.all() if until is None else StoredEvent.objects.filter(position__lte=until)
+    failed = known.filter(stream=OuterRef("stream"), type="payment.failed").order_by("-stream_version")
     last = (
-        StoredEvent.objects.filter(stream__in=streams)
+        known.filter(stream__in=streams)
         .order_by("stream", "-stream_version")
         .distinct("stream")
         .annotate(failure=Subquery(failed.values(reason=KT("data__reason"))[:1]))
     )
     return {UUID(event.stream.partition(":")[2]): event for event in last}
+
+
+def totals_of(order_ids: Sequence[UUID]) -> dict[UUID, Money]:
+    """What orders came to when they were placed, from the log alone: the first event of each order's stream."""
+    if not order_ids:
+        return {}
+    placed = StoredEvent.objects.filter(stream__in=[f"order:{id_}" for id_ in order_ids], stream_version=1)
+    totals = placed.values_list("stream", "data__total")
+    return {UUID(stream.partition(":")[2]): msgspec.convert(total, Money) for stream, total in totals}
 
 
 def story_of(order_id: UUID) -> list[StoredEvent]:
@@ -86,12 +120,36 @@ def story_of(order_id: UUID) -> list[StoredEvent]:
     return list(StoredEvent.objects.filter(stream__in=streams).order_by("position"))
 
 
+FOLLOWED = ("order", "payment")
+"""The kinds of streams that the order's customer may follow. What warehouses and mail servers do is internal."""
+
+
+def owners_of(streams: Sequence[str]) -> Mapping[str, UUID]:
+    """The customers of those streams that a customer may follow."""
+    by_order: dict[UUID, list[str]] = {}
+    for stream in streams:
+        kind, _, subject = stream.partition(":")
+        if kind in FOLLOWED:
+            by_order.setdefault(UUID(subject), []).append(stream)
+    customers = dict(Order.objects.filter(id__in=list(by_order)).values_list("id", "customer_id"))
+    return {stream: customer for id_, customer in customers.items() for stream in by_order[id_]}
+
+
+def streams_of(customer_id: UUID) -> list[str]:
+    """All streams that this customer may follow."""
+    ids = Order.objects.filter(customer_id=customer_id).values_list("id", flat=True)
+    return [f"{kind}:{id_}" for id_ in ids for kind in FOLLOWED]
+
+
 def summaries(order_ids: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
     """What an e-mail says of each order."""
-    return {order.id: _summary(order) for order in orders().filter(id__in=order_ids)}
+    lines: dict[UUID, list[tuple[Any, ...]]] = defaultdict(list)
+    for order_id, *line in sql.lines(order_ids):
+        lines[order_id].append(tuple(line))
+    return {order.id: _summary(order, lines[order.id]) for order in Order.objects.filter(id__in=order_ids)}
 
 
-def _summary(order: Order) -> Mapping[str, Any]:
+def _summary(order: Order, lines: Sequence[tuple[Any, ...]]) -> Mapping[str, Any]:
     return {
         "number": order.number,
         "email": order.email,
@@ -100,10 +158,11 @@ def _summary(order: Order) -> Mapping[str, Any]:
         "cancel_text": REASONS.get(order.cancel_reason, order.cancel_detail or order.cancel_reason),
         "items": [
             {
-                "name": line.name,
-                "quantity": line.quantity,
-                "line_total": f"{line.unit_price * line.quantity} {order.currency}",
+                "sku": sku,
+                "name": name,
+                "quantity": quantity,
+                "line_total": f"{unit_price * quantity} {order.currency}",
             }
-            for line in order.lines.all()
+            for sku, name, quantity, unit_price in lines
         ],
     }

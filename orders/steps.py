@@ -5,7 +5,8 @@ from uuid import UUID
 
 from events import Money, Queue
 from events.aggregate import save_all
-from orders.models import Order, OrderLine, Status
+from orders import sql
+from orders.models import Order, Return, ReturnLine, Status
 from sagas import Call, action
 
 CONFIRMED = ("status", "cancel_reason", "cancel_detail")
@@ -40,8 +41,7 @@ def cancel_order(calls: Sequence[Call]) -> None:
 def ordered_items(order_ids: Sequence[UUID]) -> Mapping[UUID, list[tuple[str, int]]]:
     """What each order wants from stock: (SKU, quantity)."""
     items: dict[UUID, list[tuple[str, int]]] = {order_id: [] for order_id in order_ids}
-    rows = OrderLine.objects.filter(order_id__in=order_ids).order_by("order_id", "position")
-    for order_id, sku, quantity in rows.values_list("order_id", "sku", "quantity"):
+    for order_id, sku, _, quantity, _ in sql.lines(order_ids):
         items[order_id].append((sku, quantity))
     return items
 
@@ -50,3 +50,18 @@ def amounts_due(order_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, Money]]:
     """What each order is to be paid with: (token, money)."""
     rows = Order.objects.filter(id__in=order_ids).values_list("id", "payment_token", "total", "currency")
     return {order_id: (token, Money(total, currency)) for order_id, token, total, currency in rows}
+
+
+def returned_items(return_ids: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, list[tuple[str, int]]]]:
+    """What of which order comes back with each return: (SKU, quantity)."""
+    rows = ReturnLine.objects.filter(taken_id__in=return_ids).order_by("id")
+    items: dict[UUID, tuple[UUID, list[tuple[str, int]]]] = {}
+    for return_id, order_id, sku, quantity in rows.values_list("taken_id", "taken__order_id", "line__sku", "quantity"):
+        items.setdefault(return_id, (order_id, []))[1].append((sku, quantity))
+    return items
+
+
+def refunds_due(return_ids: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, Money]]:
+    """What each return costs, and of which order."""
+    rows = Return.objects.filter(id__in=return_ids).values_list("id", "order_id", "refund", "order__currency")
+    return {return_id: (order_id, Money(refund, currency)) for return_id, order_id, refund, currency in rows}

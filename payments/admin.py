@@ -22,6 +22,7 @@ COLOURS = {
     PaymentStatus.SUCCEEDED: "success",
     PaymentStatus.FAILED: "danger",
     PaymentStatus.VOIDED: "",
+    PaymentStatus.PARTIALLY_REFUNDED: "primary",
     PaymentStatus.REFUNDED: "primary",
 }
 
@@ -49,7 +50,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     ordering = ("-order_id",)
     sortable_by = ()
     fields = (
-        "order_link", "status_badge", "money", "reason", "authorization_id", "authorization_key",
+        "order_link", "status_badge", "money", "refunded", "reason", "authorization_id", "authorization_key",
         "created_at", "updated_at",
     )  # fmt: skip
     inlines = (RefundInline,)

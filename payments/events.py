@@ -34,9 +34,10 @@ class PaymentVoided(Event, type="payment.voided", version="1.0", stream="order_i
     order_id: UUID
 
 
-class PaymentRefunded(Event, type="payment.refunded", version="1.0", stream="order_id"):
-    """Money went back to the customer."""
+class PaymentRefunded(Event, type="payment.refunded", version="1.1", stream="order_id"):
+    """Money went back to the customer. `complete`: all of it, now or together with earlier refunds."""
 
     order_id: UUID
     amount: Money
     refund_id: str
+    complete: bool = True

@@ -15,6 +15,7 @@ from payments.events import (
     PaymentSucceeded,
     PaymentVoided,
 )
+from payments.evolve import PaymentState, evolve, short
 
 
 class PaymentStatus(models.TextChoices):
@@ -23,17 +24,22 @@ class PaymentStatus(models.TextChoices):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     VOIDED = "voided"
+    PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
 
 
 class Payment(Aggregate):
     """One per order. `authorization_key` undoes an authorization even if its answer never came."""
 
+    stream_kind = "payment"
+    evolve = staticmethod(evolve)
+
     order_id = models.UUIDField(primary_key=True, editable=False)
     token = models.CharField(max_length=255, editable=False)
     amount = models.DecimalField(max_digits=14, decimal_places=2)
     currency = models.CharField(max_length=3)
-    status = models.CharField(max_length=10, choices=PaymentStatus, default=PaymentStatus.PENDING)
+    refunded = models.DecimalField(max_digits=14, decimal_places=2, default=Decimal(0), db_default=Decimal(0))
+    status = models.CharField(max_length=20, choices=PaymentStatus, default=PaymentStatus.PENDING)
     reason = models.CharField(max_length=100, blank=True)
     authorization_key = models.CharField(max_length=255, editable=False)
     authorization_id = models.CharField(max_length=255, blank=True)
@@ -42,6 +48,11 @@ class Payment(Aggregate):
 
     class Meta:
         ordering = ["-order_id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(refunded__lte=models.F("amount")), name="refunded_at_most_captured"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.money}: {self.status}"
@@ -55,7 +66,7 @@ class Payment(Aggregate):
         self.record(PaymentAuthorized(order_id=self.order_id, amount=self.money, authorization_id=authorization_id))
 
     def fail(self, reason: str, detail: str) -> None:
-        self.status, self.reason = PaymentStatus.FAILED, reason[:100]
+        self.status, self.reason = PaymentStatus.FAILED, short(reason)
         self.record(PaymentFailed(order_id=self.order_id, reason=reason, detail=detail))
 
     def succeed(self) -> None:
@@ -67,9 +78,16 @@ class Payment(Aggregate):
         self.record(PaymentVoided(order_id=self.order_id))
 
     def refund(self, amount: Decimal, refund_id: str) -> None:
-        self.status = PaymentStatus.REFUNDED
+        """Some of the money, or all of it. The database refuses to give back more than there was."""
+        self.refunded += amount
+        complete = self.refunded >= self.amount
+        self.status = PaymentStatus.REFUNDED if complete else PaymentStatus.PARTIALLY_REFUNDED
         money = Money(amount, self.currency)
-        self.record(PaymentRefunded(order_id=self.order_id, amount=money, refund_id=refund_id))
+        self.record(PaymentRefunded(order_id=self.order_id, amount=money, refund_id=refund_id, complete=complete))
+
+    def folded(self) -> PaymentState:
+        held = self.money if self.authorization_id else None
+        return PaymentState(self.status, held, self.authorization_id, self.reason, self.refunded)
 
 
 class Refund(models.Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from events import Backoff, Queue, Refused
@@ -17,6 +18,11 @@ RETRY = Backoff(base=1.0, cap=15.0, attempts=3)
 UNDO = Backoff(base=1.0, cap=60.0, attempts=10)
 
 
+CAPTURED = {PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED}
+"""Or perhaps captured, because no answer came."""
+REFUNDABLE = {*CAPTURED, PaymentStatus.PARTIALLY_REFUNDED}
+
+
 @dataclass(frozen=True)
 class Given:
     """Money given back: the processor's id of it, and the key that it was asked under."""
@@ -26,7 +32,10 @@ class Given:
 
 
 def _payments(calls: Sequence[Call]) -> dict[UUID, Payment]:
-    ids = [call.subject for call in calls]
+    return _payments_of([call.subject for call in calls])
+
+
+def _payments_of(ids: Sequence[UUID]) -> dict[UUID, Payment]:
     found = Payment.objects.filter(order_id__in=ids).order_by("order_id").select_for_update(no_key=True)
     return {payment.order_id: payment for payment in found}
 
@@ -124,13 +133,15 @@ def _save_voids(answers: Sequence[Answer[Payment, Given | None]]) -> None:
 async def void_payment(call: Call, payment: Payment) -> Given | None:
     """Lets go of what is held, by the key of the authorization: that works whether or not its answer came.
 
-    Money that was taken by a capture whose answer never came is given back instead.
+    Money that was taken by a capture whose answer never came is given back instead, unless a person has seen to that.
     """
     try:
         await gateway().void(payment.authorization_key, call.key)
     except Declined as declined:
         if declined.code != "already_captured":
             raise
+        if capture_payment.name in call.skipped:
+            return None
         return await _refund(payment, f"{call.key}:refund")
     return None
 
@@ -140,11 +151,7 @@ async def void_payment(call: Call, payment: Payment) -> Given | None:
 
 def _to_refund(calls: Sequence[Call]) -> Mapping[UUID, Payment]:
     """What was captured, and what may have been because no answer came."""
-    return {
-        order_id: payment
-        for order_id, payment in _payments(calls).items()
-        if payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED}
-    }
+    return {order_id: payment for order_id, payment in _payments(calls).items() if payment.status in CAPTURED}
 
 
 def _save_refunds(answers: Sequence[Answer[Payment, Given | None]]) -> None:
@@ -155,7 +162,7 @@ def _save_refunds(answers: Sequence[Answer[Payment, Given | None]]) -> None:
             payment, given = payments[answer.call.subject], answer.value
             payment.refund(payment.amount, given.refund_id)
             refunds.append(Refund(key=given.key, payment=payment, amount=payment.amount, refund_id=given.refund_id))
-    save_all([refund.payment for refund in refunds], ("status",))
+    save_all([refund.payment for refund in refunds], ("status", "refunded"))
     Refund.objects.bulk_create(refunds)
 
 
@@ -170,6 +177,54 @@ async def refund_payment(call: Call, payment: Payment) -> Given | None:
         raise
 
 
-async def _refund(payment: Payment, key: str) -> Given:
-    refund_id = await gateway().refund(payment.authorization_id, payment.amount, payment.currency, key)
+async def _refund(payment: Payment, key: str, amount: Decimal | None = None) -> Given:
+    """The whole amount, unless another one is named."""
+    amount = payment.amount if amount is None else amount
+    refund_id = await gateway().refund(payment.authorization_id, amount, payment.currency, key)
     return Given(refund_id, key)
+
+
+# --- refund of a return ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What of a payment goes back for one return."""
+
+    payment: Payment
+    amount: Decimal
+
+
+def _to_refund_return(calls: Sequence[Call]) -> Mapping[UUID, Owed]:
+    """`given` is (order, money); several returns of one order may be among the calls."""
+    payments = _payments_of([call.given[0] for call in calls])
+    owed = {
+        call.subject: Owed(payments[order_id], money.amount)
+        for call in calls
+        for order_id, money in [call.given]
+        if order_id in payments
+    }
+    return {return_id: one for return_id, one in owed.items() if one.payment.status in REFUNDABLE and one.amount}
+
+
+def _save_return_refunds(answers: Sequence[Answer[Owed, Given | None]]) -> None:
+    payments = _payments_of([answer.given.payment.order_id for answer in answers])
+    refunds = []
+    for answer in answers:
+        if answer.value is not None:
+            payment, given, amount = payments[answer.given.payment.order_id], answer.value, answer.given.amount
+            payment.refund(amount, given.refund_id)
+            refunds.append(Refund(key=given.key, payment=payment, amount=amount, refund_id=given.refund_id))
+    save_all([payment for payment in payments.values() if payment.recorded], ("status", "refunded"))
+    Refund.objects.bulk_create(refunds)
+
+
+@network_action(queue=Queue.PAYMENTS, load=_to_refund_return, save=_save_return_refunds, retry=UNDO, breaker="payments")
+async def refund_return(call: Call, owed: Owed) -> Given | None:
+    """Gives back what the returned goods cost; nothing where nothing had been captured."""
+    try:
+        return await _refund(owed.payment, call.key, owed.amount)
+    except Declined as declined:
+        if declined.code == "not_captured":
+            return None
+        raise
