@@ -1,10 +1,8 @@
-"""Who is calling. An access token says it all, so that a request costs no query to find out."""
+"""Logging in. An access token says all of its user, so that a request costs no query to find out who is calling."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 from axes.handlers.proxy import AxesProxyHandler
@@ -20,29 +18,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from orderproject.models import User
 from orderproject.paths import is_for_programs
 from orderproject.problems import problem
-
-
-class Caller(TokenUser):
-    """The user as the access token describes it; permissions work as on any Django user."""
-
-    @cached_property
-    def id(self) -> UUID:  # type: ignore[override]  # as on the User itself
-        return UUID(self.token["user_id"])
-
-    def get_all_permissions(self, obj: object | None = None) -> set[str]:
-        return set(self.token.get("permissions", ()))
-
-    def has_perm(self, perm: str, obj: object | None = None) -> bool:
-        return bool(self.is_superuser) or perm in self.token.get("permissions", ())
-
-    def has_perms(self, perm_list: list[str], obj: object | None = None) -> bool:
-        return all(self.has_perm(perm, obj) for perm in perm_list)
 
 
 def access_token(user: User) -> AccessToken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -13,15 +14,17 @@ from django.middleware.common import CommonMiddleware
 from uuid_utils.compat import uuid7
 
 from events.context import Context, caused_by
+from orderproject.limits import Verdict, quota_of, take
 from orderproject.paths import PROBES, is_for_programs
 from orderproject.problems import problem
 
 REQUEST_ID = re.compile(r"^[\x21-\x7e]{1,128}$")
-TRACEPARENT = re.compile(r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+# https://www.w3.org/TR/trace-context/: version ff and ids of zeros are invalid.
+TRACEPARENT = re.compile(r"^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
 class RequestContextMiddleware:
-    """Takes `X-Request-ID` and `traceparent` over, or makes an id; answers it and gives it to every event."""
+    """Takes `X-Request-ID` and `traceparent` over, or makes them; answers both and gives them to every event."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -31,10 +34,13 @@ class RequestContextMiddleware:
         if not REQUEST_ID.match(request_id):
             request_id = str(uuid7())
         trace = request.headers.get("traceparent", "")
-        context = Context(correlation_id=request_id, traceparent=trace if TRACEPARENT.match(trace) else "")
+        if not TRACEPARENT.match(trace):
+            trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        context = Context(correlation_id=request_id, traceparent=trace)
         with structlog.contextvars.bound_contextvars(request_id=request_id), caused_by(context):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        response["traceparent"] = trace
         return response
 
 
@@ -48,6 +54,31 @@ def _drain(request: HttpRequest) -> None:
     with suppress(OSError):
         while left > 0 and (chunk := request._stream.read(65_536)):
             left -= len(chunk)
+
+
+class RateLimitMiddleware:
+    """Refuses whoever asks too often, and tells everybody how much is left; see `orderproject.limits`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        quota = quota_of(request)
+        verdict = take(quota) if quota else None
+        if verdict is None:
+            return self.get_response(request)
+        response = _too_many(request, verdict) if verdict.wait else self.get_response(request)
+        for name, value in verdict.headers.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+def _too_many(request: HttpRequest, verdict: Verdict) -> HttpResponse:
+    detail = f"More than {verdict.limit} requests a minute. Try again in {verdict.wait} s."
+    _drain(request)
+    if is_for_programs(request.path):
+        return problem(request, 429, "too-many-requests", detail)
+    return HttpResponse(detail, status=429, content_type="text/plain")
 
 
 class PathMiddleware(CommonMiddleware):
