@@ -10,6 +10,7 @@ from events.queues import Queue
 from events.retry import Backoff
 from events.signals import domain_event
 from events.subscribers import Failures, subscribe
+from events.upcasts import upcast
 
 __all__ = [
     "Backoff",
@@ -24,4 +25,5 @@ __all__ = [
     "UnrecordedWrite",
     "domain_event",
     "subscribe",
+    "upcast",
 ]

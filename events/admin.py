@@ -20,9 +20,10 @@ from events.delivery_admin import DeliveryAdmin
 from events.models import StoredEvent
 from events.readonly import ReadOnlyAdmin
 from events.registry import declared
+from events.replay_admin import ReplayAdmin
 from events.timeline import pretty, sendings
 
-__all__ = ["AuditAdmin", "BreakerAdmin", "DeadMessageAdmin", "DeliveryAdmin", "StoredEventAdmin"]
+__all__ = ["AuditAdmin", "BreakerAdmin", "DeadMessageAdmin", "DeliveryAdmin", "ReplayAdmin", "StoredEventAdmin"]
 
 
 class TypeFilter(RadioFilter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from django.db import connection, models, transaction
 from django.utils.functional import cached_property
@@ -56,7 +56,15 @@ class AggregateQuerySet(models.QuerySet[A]):
 
 
 class Aggregate(models.Model):
-    """A row whose every change is an event. Transitions `record()`; `save()` writes all of it, or nothing."""
+    """A row whose every change is an event. Transitions `record()`; `save()` writes all of it, or nothing.
+
+    A subclass declares its `stream_kind`, a pure `evolve`, and `folded()`: `events.verify` compares the two.
+    """
+
+    stream_kind: ClassVar[str] = ""
+    """What its streams begin with: `order` of `order:<id>`."""
+    parts: ClassVar[tuple[str, ...]] = ()
+    """The relations that `folded()` reads."""
 
     version = models.PositiveIntegerField(default=0, editable=False, help_text="The version of its stream")
 
@@ -75,6 +83,19 @@ class Aggregate(models.Model):
     @cached_property
     def _pending(self) -> list[Event]:
         return []
+
+    @property
+    def stream(self) -> str:
+        return f"{self.stream_kind}:{self.pk}"
+
+    @staticmethod
+    def evolve(state: Any, event: Any) -> Any:
+        """What `event` makes of `state`, which is None before the first one. Pure."""
+        raise NotImplementedError
+
+    def folded(self) -> Any:
+        """The row, in the form that `evolve` gives to the fold of its stream."""
+        raise NotImplementedError
 
     def record(self, event: Event) -> None:
         """Something happened; it becomes true for everyone with `save()`."""
@@ -154,7 +175,7 @@ def _update_statement(
     names = ", ".join(f"v_{column.column}" for column in columns)
     assignments = ", ".join(f"{column.column} = v_{column.column}" for column in columns)
     return (
-        f"UPDATE {meta.db_table} SET {assignments} "  # noqa: S608  names of columns, no input
+        f"UPDATE {meta.db_table} SET {assignments} "  # noqa: S608  names of columns, no input  # nosec B608
         f"FROM unnest(%s::{key.db_type(connection)}[], %s::int[], {arrays}) AS new (new_key, expected, {names}) "
         f"WHERE {meta.db_table}.{key.column} = new_key AND {meta.db_table}.version = expected",
         columns,

@@ -186,7 +186,7 @@ def _script() -> Script:
 
 def _spread(milliseconds: int) -> float:
     """Up to half as long again, so that what waits does not come back all at once."""
-    return milliseconds / 1000 * (1 + random.random() / 2) + 0.05  # noqa: S311  no secret
+    return milliseconds / 1000 * (1 + random.random() / 2) + 0.05  # noqa: S311  no secret  # nosec B311
 
 
 def _moment(milliseconds: int) -> datetime | None:

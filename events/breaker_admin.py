@@ -15,8 +15,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from events import models
 from events.breaker import Breaker, State, breaker, breakers
+from events.forcing import force, release
 from events.readonly import ReadOnlyAdmin
-from events.staff import audit, confirm, confirmed
+from events.staff import confirm, confirmed
 
 DEEDS = {
     "open": ("Force open", "Postpone every call until this is released, or for a week?"),
@@ -73,13 +74,12 @@ class BreakerAdmin(ReadOnlyAdmin):
         by = request.user.get_username()
         try:
             if deed == "release":
-                known.release(by=by)
+                release(known, actor=by, reason=reason)
             else:
-                known.force(State.OPEN if deed == "open" else State.CLOSED, by=by, why=reason)
+                force(known, State.OPEN if deed == "open" else State.CLOSED, actor=by, reason=reason)
         except redis.RedisError as error:
             self.message_user(request, f"Valkey does not answer, nothing is changed: {error}", messages.ERROR)
             return
-        audit(request, [models.Breaker(name=known.name)], f"{DEEDS[deed][0]}: {reason}")
         self.message_user(request, f"{known.name}: {DEEDS[deed][0].lower()}, done.", messages.SUCCESS)
 
 

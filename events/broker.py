@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 CONFIRM_WITHIN = 10.0
 AWAY = (BrokerError, redis.RedisError, AMQPError, OSError)
-"""What a publish raises when the broker is away. Its outcome is then unknown: rows will ask again."""
+"""What a publish raises when the broker is away, or says no. Its outcome is then unknown: rows will ask again."""
 
 
 def send(app: Celery, task: str, args: Sequence[Any]) -> bool:

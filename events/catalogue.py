@@ -25,7 +25,7 @@ A listener *at the relay* is a saga: the relay starts it, and its steps run on t
 
 def catalogue() -> str:
     """Markdown. Only what installed applications declare, in an order that never changes by itself."""
-    events = [event for event in registry.declared() if apps.is_installed(service_of(event))]
+    events = installed()
     schemas, parts = msgspec.json.schema_components(events, ref_template="{name}")
     names = {_name(schema) for schema in schemas}
     blocks = [
@@ -38,6 +38,11 @@ def catalogue() -> str:
     return "\n".join(blocks)
 
 
+def installed() -> list[type[Event]]:
+    """What installed applications declare, by type and version."""
+    return [event for event in registry.declared() if apps.is_installed(service_of(event))]
+
+
 def service_of(event: type[Event]) -> str:
     """The application that declares the event, and alone emits it."""
     return event.__module__.partition(".")[0]
@@ -47,8 +52,9 @@ def _name(schema: Schema) -> str:
     return str(schema["$ref"])
 
 
-def _listeners(event: type[Event]) -> list[Subscriber]:
-    return [one for one in listeners(event) if apps.is_installed(service_of(one.event)) and _installed(one)]
+def listeners_of(event: type[Event]) -> list[Subscriber]:
+    """Of installed applications, by name."""
+    return [one for one in listeners(event) if _installed(one)]
 
 
 def _installed(subscriber: Subscriber) -> bool:
@@ -56,7 +62,7 @@ def _installed(subscriber: Subscriber) -> bool:
 
 
 def _summary(event: type[Event]) -> Sequence[str]:
-    heard = ", ".join(f"`{one.name}`" for one in _listeners(event))
+    heard = ", ".join(f"`{one.name}`" for one in listeners_of(event))
     anchor = f"{event.type}-{event.version}".replace(".", "")
     return f"[{event.type}](#{anchor})", event.version, service_of(event), heard
 
@@ -69,7 +75,7 @@ def _event(event: type[Event], schema: Schema) -> str:
         f"Emitted by {service_of(event)}, on the stream `{event.stream_kind}:<{field}>`.\n",
         _fields(schema),
     ]
-    heard = _listeners(event)
+    heard = listeners_of(event)
     if heard:
         lines.append(_table(("Listener", "Queue", "What it does"), [_listener(one) for one in heard]))
     return "\n".join(lines)

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from events.event import Event
-from events.registry import event_class
+from events.registry import event_class, major
+from events.upcasts import upcasts_from
 
 encode_json = msgspec.json.Encoder().encode
 
@@ -22,9 +23,14 @@ def _decoder(cls: type[Event]) -> msgspec.json.Decoder[Any]:
 
 
 def decode(type: str, version: str, data: str | bytes) -> Event:
-    """The typed event of a stored one.
+    """The typed event of a stored one; of an older major version, upcast to the newest.
 
     Raises UnknownEvent for a type that no code declares and msgspec.ValidationError for data that do not fit it.
     """
+    if steps := upcasts_from(type, version):
+        document = msgspec.json.decode(data)
+        for step in steps:
+            document = step(document)
+        version, data = f"{major(version) + len(steps)}.0", encode_json(document)
     event: Event = _decoder(event_class(type, version)).decode(data)
     return event

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
 import structlog
+from celery.concurrency.thread import TaskPool as Threads
 from celery.exceptions import WorkerTerminate
 from celery.platforms import EX_FAILURE
+from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise as vine_promise
 
+from events import leases
 from events.dead_messages import Corpse, from_message, keep
 from events.dead_queue import DeadQueue
 from events.models import DeadReason
@@ -75,6 +80,18 @@ class Consumer(CeleryConsumer):
         except NotImplementedError:
             # Only prefork can end a task. On a solo worker it runs right below this signal handler: this ends both.
             raise WorkerTerminate(EX_FAILURE) from None
+
+    def shutdown(self) -> None:
+        """The worker's last act: what it still does for anybody is handed back, and keeps nobody waiting.
+
+        A thread of the pool cannot be ended. The interpreter would wait for it, long after its message has gone back.
+        """
+        super().shutdown()
+        leases.hand_back()
+        at_once: Any = state.should_terminate
+        if at_once is not None and isinstance(self.pool, Threads) and state.active_requests:
+            logging.shutdown()
+            os._exit(EX_FAILURE)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         self.keep_message(message, DeadReason.UNDECODABLE, exc)

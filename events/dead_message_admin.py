@@ -1,4 +1,4 @@
-"""Dead messages, for people: read what came, send it again."""
+"""Dead messages, for people: read what came, send it again, or discard it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,48 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesCheckboxFilter
+from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RadioFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from events.broker import AWAY
-from events.dead_messages import retry
+from events.dead_messages import discard, retry, waiting
 from events.models import DeadMessage
 from events.readonly import ReadOnlyAdmin, badge
-from events.staff import audit, confirm, confirmed
+from events.staff import ReasonForm, confirm, confirmed
 from events.timeline import pretty
+
+
+class WaitingFilter(RadioFilter):
+    title = "what was done"
+    parameter_name = "done"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("nothing", "nothing yet")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[DeadMessage]) -> QuerySet[DeadMessage]:
+        return queryset & waiting() if self.value() else queryset
 
 
 @admin.register(DeadMessage)
 class DeadMessageAdmin(ReadOnlyAdmin):
-    list_display = ("id", "reason_badge", "queue", "task", "received_at", "retried_at")
-    list_filter = (("reason", ChoicesCheckboxFilter), ("retried_at", admin.EmptyFieldListFilter))
+    list_display = ("id", "reason_badge", "queue", "task", "received_at", "retried_at", "discarded_at")
+    list_filter = (("reason", ChoicesCheckboxFilter), WaitingFilter)
     ordering = ("-id",)
     sortable_by = ()
-    fields = ("reason_badge", "queue", "task", "error", "received_at", "retried_at", "headers_text", "body_text")
-    actions = ("retry_selected",)
-    actions_detail = ("retry_one",)
+    fields = (
+        "reason_badge",
+        "queue",
+        "task",
+        "error",
+        "received_at",
+        "retried_at",
+        "discarded_at",
+        "headers_text",
+        "body_text",
+    )
+    actions = ("retry_selected", "discard_selected")
+    actions_detail = ("retry_one", "discard_one")
 
     class Media:
         css = {"all": ["events/admin.css"]}
@@ -40,14 +61,17 @@ class DeadMessageAdmin(ReadOnlyAdmin):
     def has_retry_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("events.retry_deadmessage")
 
+    def has_discard_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("events.discard_deadmessage")
+
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
-        waits = DeadMessage.objects.filter(id=object_id, retried_at=None).exists()
+        waits = waiting().filter(id=object_id).exists()
         actions: list[Any] = super().get_actions_detail(request, object_id) if waits else []
         return actions
 
     @display(description="Reason")
     def reason_badge(self, message: DeadMessage) -> SafeString:
-        return badge(message.reason, "" if message.retried_at else "danger")
+        return badge(message.reason, "" if message.retried_at or message.discarded_at else "danger")
 
     @display(description="Headers")
     def headers_text(self, message: DeadMessage) -> SafeString:
@@ -79,14 +103,37 @@ class DeadMessageAdmin(ReadOnlyAdmin):
             title="Retry a dead message", question="Send this message again?",
         )  # fmt: skip
 
+    @action(description="Discard selected messages", permissions=["discard"], icon="delete")
+    def discard_selected(self, request: HttpRequest, queryset: QuerySet[DeadMessage]) -> HttpResponse | None:
+        return self._discard(request, queryset, back=request.get_full_path(), action="discard_selected")
+
+    @action(description="Discard", permissions=["discard"], url_path="discard", icon="delete")
+    def discard_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        page = reverse("admin:events_deadmessage_change", args=[object_id])
+        asked = self._discard(request, DeadMessage.objects.filter(id=object_id), back=page)
+        return asked or HttpResponseRedirect(page)
+
+    def _discard(
+        self, request: HttpRequest, chosen: QuerySet[DeadMessage], *, back: str, action: str = ""
+    ) -> HttpResponse | None:
+        form = ReasonForm(request.POST if confirmed(request) else None)
+        if not form.is_valid():
+            return confirm(
+                self, request, objects=chosen[: self.list_per_page], action=action, back=back, button="Discard",
+                title="Discard dead messages", form=form,
+                question="Never send these again? They are forgotten after a while.",
+            )  # fmt: skip
+        ids = list(chosen.values_list("id", flat=True))
+        discarded = discard(ids, actor=request.user.get_username(), reason=form.cleaned_data["reason"])
+        level = messages.SUCCESS if discarded else messages.WARNING
+        self.message_user(request, f"{discarded} dead messages are discarded.", level)
+        return None
+
     def _retry(self, request: HttpRequest, ids: Collection[int]) -> None:
-        waiting = list(DeadMessage.objects.filter(id__in=ids, retried_at=None))
         try:
-            sent = retry([message.id for message in waiting])
+            sent = retry(ids, actor=request.user.get_username())
         except AWAY as error:
             self.message_user(request, f"The broker is away, try again later: {error}", messages.ERROR)
             return
-        gone = DeadMessage.objects.filter(id__in=[message.id for message in waiting], retried_at__isnull=False)
-        audit(request, gone, "Sent again as it came.")
         level = messages.SUCCESS if sent else messages.WARNING
         self.message_user(request, f"{sent} dead messages were sent again.", level)

@@ -9,12 +9,16 @@ from typing import Any
 
 from celery import current_app
 from django.db import close_old_connections, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from events.audit import note
+from events.errors import Refused
 from events.models import DeadMessage, DeadReason
 from events.queues import Queue
 
 PROPERTIES = ("correlation_id", "reply_to", "priority")
+KIND = "dead message"
 
 
 @dataclass(frozen=True)
@@ -68,24 +72,45 @@ def keep(corpse: Corpse) -> None:
         close_old_connections()
 
 
-def retry(ids: Collection[int]) -> int:
+def waiting() -> QuerySet[DeadMessage]:
+    """Those about which nobody has done anything yet."""
+    return DeadMessage.objects.filter(retried_at=None, discarded_at=None)
+
+
+def retry(ids: Collection[int], *, actor: str) -> int:
     """Sends these again as they came, each at most once; what still makes no sense comes back as a new row.
 
     Returns how many were sent: those of a queue that is no more stay. Raises what the broker's client raises.
     """
-    return sum(_retry_one(id_) for id_ in sorted(ids))
+    return sum(_retry_one(id_, actor) for id_ in sorted(ids))
 
 
-def _retry_one(id_: int) -> bool:
+def _retry_one(id_: int, actor: str) -> bool:
     with transaction.atomic():
-        waiting = DeadMessage.objects.select_for_update(skip_locked=True)
-        row = waiting.filter(id=id_, retried_at=None, queue__in=list(Queue)).first()
+        row = waiting().select_for_update(skip_locked=True).filter(id=id_, queue__in=list(Queue)).first()
         if row is None:
             return False
         _publish(row)
         row.retried_at = Now()
         row.save(update_fields=["retried_at"])
+        note(actor, "retry", KIND, [id_])
         return True
+
+
+def discard(ids: Collection[int], *, actor: str, reason: str) -> int:
+    """These are never sent again, and are forgotten after their time. Returns how many were waiting until now.
+
+    Raises Refused without a reason.
+    """
+    if not reason.strip():
+        raise Refused("reason-missing", "Say why: what is discarded is never sent again.")
+    with transaction.atomic():
+        chosen = waiting().filter(id__in=list(ids)).order_by("id").select_for_update()
+        discarded = list(chosen.values_list("id", flat=True))
+        if discarded:
+            DeadMessage.objects.filter(id__in=discarded).update(discarded_at=Now())
+            note(actor, "discard", KIND, discarded, reason=reason)
+    return len(discarded)
 
 
 def _publish(row: DeadMessage) -> None:

@@ -8,22 +8,24 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from itertools import groupby, zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import structlog
 from celery import current_task
 from django.db import transaction
 
-from events import leases, sql
+from events import leases, read_model, sql
 from events.codec import decode
 from events.context import Context, caused_by
 from events.errors import Refused, TimeLimitExceeded
 from events.event import Event
 from events.isolation import apart
 from events.models import Delivery, DeliveryState
+from events.patience import patiently
 from events.postpone import through
 from events.time_limit import limited
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from events.subscribers import Subscriber
 
 log = structlog.get_logger(__name__)
+LEASED = leases.Rows(sql.RENEW, sql.HAND_BACK)
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,20 @@ class Taken:
 
     id: int
     attempts: int
+    position: int
     event_id: UUID
     event: Event
     context: Context
+    time: datetime
+    replay: UUID | None = None
 
     def key(self, subscriber: Subscriber) -> str:
-        """The idempotency key of this event's effect through this subscriber, however often it is tried."""
-        return f"{subscriber.name}:{self.event_id}"
+        """The idempotency key of this event's effect through this subscriber, however often it is tried.
+
+        Whoever replays wants the effect again, so each replay has keys of its own.
+        """
+        again = f":{self.replay}" if self.replay else ""
+        return f"{subscriber.name}:{self.event_id}{again}"
 
 
 @dataclass
@@ -103,9 +113,9 @@ def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID, *, alone: b
     if alone:
         ids = _begin_alone(subscriber, ids, lease)
     failures = _Failures(subscriber)
-    held = None if subscriber.atomic else _take_over(subscriber, ids, lease)
+    held = None if subscriber.atomic else patiently(partial(_take_over, subscriber, ids, lease))
     mine = list(ids) if held is None else held[1]
-    with leases.held(held[0], sql.RENEW, {"ids": mine}) if held else nullcontext():
+    with leases.held(held[0], LEASED, {"ids": mine}) if held else nullcontext():
         attempt = partial(_attempt, subscriber, failures, held and held[0])
         for round_ in _rounds(subscriber, mine):
             healthy = _without_blocked(subscriber, round_, failures)
@@ -188,7 +198,8 @@ def _handle(
     else:
         taken = _take(ids, failures)
         bad = _call(subscriber, taken)
-        sql.run(sql.DONE_UNDER_LEASE, [[one.id for one in taken if one.id not in bad], lease])
+        done = [one.id for one in taken if one.id not in bad]
+        patiently(partial(sql.run, sql.DONE_UNDER_LEASE, [done, lease]))  # the effect is there: not to be had again
     return bad
 
 
@@ -197,29 +208,38 @@ def _take(ids: Sequence[int], failures: _Failures) -> list[Taken]:
     failures.attempts.update({row[0]: row[1] for row in rows})
     return [
         Taken(
-            id_,
-            attempts,
-            event_id,
-            decode(type_, version, data),
-            Context(correlation, str(event_id), actor, trace),
+            id_, attempts, position, event_id, decode(type_, version, data),
+            Context(correlation, str(event_id), actor, trace), time_, replay,
         )
-        for id_, attempts, _, _, event_id, _, type_, version, data, correlation, actor, trace in rows
-    ]
+        for (
+            id_, attempts, _, position, event_id, _, type_, version, data, correlation, actor, trace, time_, replay,
+        ) in rows
+    ]  # fmt: skip
 
 
 def _call(subscriber: Subscriber, taken: Sequence[Taken]) -> dict[int, Exception]:
     """Returns the deliveries that the handler says failed."""
+    if subscriber.read_model is None:
+        return hand_over(subscriber, taken)
+    live = read_model.hold_live(subscriber.read_model)
+    return hand_over(subscriber, [one for one in taken if one.position > live.boundary], live.build)
+
+
+def hand_over(subscriber: Subscriber, taken: Sequence[Taken], build: int | None = None) -> dict[int, Exception]:
+    """Calls the handler, in the context of what it is handed; returns by id what it says failed."""
     if not taken:
         return {}
     default = taken[0].context if len(taken) == 1 else Context(actor=subscriber.name)
-    with caused_by(default, {one.event.subject: one.context for one in taken}):
+    with caused_by(default, {one.event.subject: one.context for one in taken}), limited(subscriber.limit):
         if not subscriber.takes_batches:
             (one,) = taken
-            keyed = {"key": one.key(subscriber)} if subscriber.wants_keys else {}
-            with limited(subscriber.limit):
-                subscriber.handler(one.event, **keyed)
+            subscriber.handler(one.event, **_wanted(subscriber, key=one.key(subscriber), time=one.time))
             return {}
-        batch_keyed = {"keys": [one.key(subscriber) for one in taken]} if subscriber.wants_keys else {}
-        with limited(subscriber.limit):
-            failed = subscriber.handler([one.event for one in taken], **batch_keyed) or {}
-        return {taken[place].id: error for place, error in failed.items()}
+        keys, times = [one.key(subscriber) for one in taken], [one.time for one in taken]
+        wanted = _wanted(subscriber, keys=keys, times=times, build=build)
+        failed = subscriber.handler([one.event for one in taken], **wanted) or {}
+    return {taken[place].id: error for place, error in failed.items()}
+
+
+def _wanted(subscriber: Subscriber, **offered: Any) -> dict[str, Any]:
+    return {name: value for name, value in offered.items() if name in subscriber.parameters}

@@ -16,7 +16,7 @@ from events.subscribers import listeners
 @receiver(domain_event, dispatch_uid="events.deliveries")
 def add_deliveries(sender: type[Event], recorded: Sequence[Recorded], **_: Any) -> None:
     """One statement, however many events and subscribers."""
-    listening = listeners(sender)
+    listening = [one for one in listeners(sender) if one.wanted is None or one.wanted(sender)]
     if not listening:
         return
     sql.run(

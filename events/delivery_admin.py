@@ -15,7 +15,6 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from events import repair
-from events.audit_admin import audit_of
 from events.dead_letter_pages import edit_page, groups_page
 from events.models import Delivery, DeliveryState
 from events.readonly import ReadOnlyAdmin, badge
@@ -77,11 +76,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
         context = {"failures": failures} | (extra_context or {})
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
-
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return HttpResponseRedirect(audit_of(object_id))
 
     @display(description="Event")
     def event_type(self, delivery: Delivery) -> str:

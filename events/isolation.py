@@ -1,7 +1,7 @@
 """A batch that fails is taken apart, so that one bad item never holds up its neighbours."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -16,10 +16,11 @@ def apart(items: Sequence[T], attempt: Callable[[Sequence[T]], None], failed: Ca
     """
     if not items:
         return
+    session = _session()
     try:
         attempt(items)
     except Exception as error:
-        if database_lost(error):
+        if database_lost(error, session):
             raise
         if len(items) == 1:
             failed(items[0], error)
@@ -29,6 +30,18 @@ def apart(items: Sequence[T], attempt: Callable[[Sequence[T]], None], failed: Ca
         apart(items[middle:], attempt, failed)
 
 
-def database_lost(error: Exception) -> bool:
-    """Whether the connection is gone, rather than one statement having failed (a deadlock, a time limit)."""
-    return isinstance(error, OperationalError | InterfaceError) and not connection.is_usable()
+def _session() -> Any:
+    """The connection of this thread, opened if need be."""
+    connection.ensure_connection()
+    return connection.connection
+
+
+def database_lost(error: Exception, session: Any = None) -> bool:
+    """Whether the connection is gone, rather than one statement having failed (a deadlock, a time limit).
+
+    `session`: the connection that was used. Django opens another one as soon as a transaction has ended, so the one
+    that is there by now may be sound.
+    """
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    return (session is not None and session.closed) or not connection.is_usable()

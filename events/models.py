@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
+from uuid_utils.compat import uuid7
 
 
 class StoredEvent(models.Model):
@@ -25,10 +26,12 @@ class StoredEvent(models.Model):
     time = models.DateTimeField()
 
     class Meta:
-        # Optimistic concurrency. It is also the only index beside the key: each one costs a tenth of the log's rate.
+        # Optimistic concurrency.
         constraints = [
             models.UniqueConstraint(fields=["stream", "stream_version"], name="one_event_per_stream_version")
         ]
+        # Each index costs the log some of its rate; what this one costs and saves is in docs/decisions/0032.
+        indexes = [models.Index(fields=["type", "position"], name="event_type")]
         ordering = ["position"]
         permissions = [("replay", "Can replay the log to a subscriber")]
 
@@ -83,10 +86,17 @@ class Delivery(models.Model):
     alone_at = models.DateTimeField(null=True, help_text="When a worker began it alone, unanswered since")
     edited_data = models.JSONField(null=True, help_text="Handed over in place of the event's data, for this one only")
     done_at = models.DateTimeField(null=True)
+    replay = models.ForeignKey(
+        "Replay", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="deliveries"
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"
-        constraints = [models.UniqueConstraint(fields=["event", "subscriber"], name="one_delivery_per_subscriber")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event", "subscriber", "replay"], name="one_delivery_per_replay", nulls_distinct=False
+            )
+        ]
         indexes = [
             models.Index(fields=["due_at"], name="delivery_due", condition=Q(state="pending")),
             models.Index(
@@ -95,6 +105,7 @@ class Delivery(models.Model):
                 condition=Q(stream__isnull=False) & Q(state__in=["pending", "dead"]),
             ),
             models.Index(fields=["subscriber"], name="delivery_dead", condition=Q(state="dead")),
+            models.Index(fields=["replay", "state"], name="delivery_replay", condition=Q(replay__isnull=False)),
         ]
         permissions = [
             ("retry_delivery", "Can retry dead deliveries"),
@@ -145,10 +156,14 @@ class DeadMessage(models.Model):
     body = models.BinaryField()
     received_at = models.DateTimeField()
     retried_at = models.DateTimeField(null=True)
+    discarded_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-id"]
-        permissions = [("retry_deadmessage", "Can send dead messages again")]
+        permissions = [
+            ("retry_deadmessage", "Can send dead messages again"),
+            ("discard_deadmessage", "Can discard dead messages"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reason} on {self.queue}"
@@ -166,6 +181,61 @@ class Breaker(models.Model):
 
     def __str__(self) -> str:
         return f"breaker {self.name}"
+
+
+class Build(models.Model):
+    """Which build of a read model is the live one. A rebuild makes another beside it."""
+
+    name = models.CharField(max_length=100, primary_key=True, help_text="The read model's label")
+    live = models.PositiveIntegerField(default=1)
+    boundary = models.BigIntegerField(default=0, help_text="Events up to here were counted by the rebuild that made it")
+    last = models.PositiveIntegerField(default=1, help_text="The highest number that was given to a build")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}: build {self.live}"
+
+
+class ReplayState(models.TextChoices):
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Replay(models.Model):
+    """Old events handed to one subscriber again: as deliveries, or to rebuild its read model from the whole log."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subscriber = models.CharField(max_length=150)
+    since = models.DateTimeField(null=True)
+    until = models.DateTimeField(null=True, help_text="Exclusive")
+    stream = models.CharField(max_length=200, blank=True)
+    build = models.PositiveIntegerField(null=True, help_text="The build that a rebuild makes")
+    state = models.CharField(max_length=10, choices=ReplayState, default=ReplayState.RUNNING)
+    position = models.BigIntegerField(default=0, help_text="Everything up to here is handed over")
+    boundary = models.BigIntegerField(null=True, help_text="Nothing up to here is still uncommitted")
+    expected = models.PositiveBigIntegerField(help_text="Events that it was about when it began")
+    handled = models.PositiveBigIntegerField(default=0, help_text="Events handed over so far")
+    attempts = models.PositiveIntegerField(default=0, help_text="How often it failed where it stands")
+    error = models.TextField(blank=True)
+    lease = models.UUIDField(null=True, help_text="Whose turn it is")
+    due_at = models.DateTimeField()
+    started_by = models.CharField(max_length=200)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber"], name="one_replay_at_a_time", condition=Q(state="running"))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber}: {'rebuild' if self.build else 'deliver again'}"
 
 
 class Audit(models.Model):

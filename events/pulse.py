@@ -10,6 +10,7 @@ import structlog
 from celery.worker.state import active_requests
 from django.conf import settings
 
+from events import livez
 from events.broker import depths
 from events.heartbeat import beat
 from events.queues import Queue
@@ -34,6 +35,7 @@ class Pulse:
         self._asked = 0.0
 
     def start(self) -> None:
+        livez.serve(self.name)
         threading.Thread(target=self._run, name="pulse", daemon=True).start()
 
     def turned(self) -> None:

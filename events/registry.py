@@ -40,6 +40,26 @@ def event_class(type: str, version: str) -> type[Event]:
     return _events[max(same, key=lambda name: int(name[1].partition(".")[2]))]
 
 
+def major(version: str) -> int:
+    """Raises ValueError for a text that is no version."""
+    first, dot, second = version.partition(".")
+    if not (dot and second.isdecimal()):
+        raise ValueError(f"{version!r} is no version")
+    return int(first)
+
+
+def newest_of_each() -> list[type[Event]]:
+    """Of each type the class that new events have, by type."""
+    newest: dict[str, type[Event]] = {}
+    for cls in sorted(_events.values(), key=_age):
+        newest[cls.type] = cls
+    return [newest[type_] for type_ in sorted(newest)]
+
+
+def _age(cls: type[Event]) -> tuple[int, int]:
+    return major(cls.version), int(cls.version.partition(".")[2])
+
+
 def is_declared(cls: object) -> bool:
     """Whether this very class is the one registered under its type and version."""
     return cls in _events.values()

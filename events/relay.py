@@ -13,7 +13,7 @@ from celery import Celery, current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
 
-from events import sql, wake
+from events import livez, sql, wake
 from events.broker import AWAY, depths, send
 from events.deliver import deliver
 from events.heartbeat import beat
@@ -52,9 +52,12 @@ class Relay:
     app: Celery = current_app
     stopping: bool = False
     shut: bool = False
+    careful: bool = True
+    """Until all that was due has been claimed once: what it handles itself may be what its predecessor died of."""
 
     def run(self) -> None:
         """Until `stopping`. A server that is away is waited for: what is due stays due."""
+        livez.serve("relay")
         log.info("relay started", batch=self.batch, subscribers=[one.name for one in subscribers()])
         while not self.stopping:
             beat("relay")
@@ -89,23 +92,40 @@ class Relay:
             if one.ordered:
                 claimed += self._relay([one.name], ordered=True)
         unordered = [one.name for one in listening if not one.ordered]
-        return claimed + (self._relay(unordered, ordered=False) if unordered else 0)
+        claimed += self._relay(unordered, ordered=False) if unordered else 0
+        self.careful = self.careful and (self.shut or claimed >= self.batch)
+        return claimed
 
     def _open_queues(self) -> set[Queue]:
         wanted = {queue for one in subscribers() for queue in one.gates}
         return {queue for queue, waiting in depths(self.app, wanted).items() if waiting <= self.gate}
 
     def _relay(self, names: list[str], *, ordered: bool) -> int:
-        """Inline subscribers are handled within the claim's transaction; the others' messages leave after it."""
+        """Inline subscribers are handled within the claim's transaction; the others' messages leave after it.
+
+        What may be poison is handled after it, too: the claim is then committed, and a death leaves its trace.
+        """
+        later: list[Batch] = []
         with transaction.atomic():
             batches = self._claim_ordered(*names) if ordered else self._claim(names)
             for batch in batches:
-                if batch.subscriber.at_relay:
+                if batch.subscriber.at_relay and not (batch.alone or self.careful):
                     deliver(batch.subscriber, batch.ids, batch.lease)
-        for batch in batches:
-            if not batch.subscriber.at_relay:
-                send(self.app, batch.subscriber.name, batch.arguments)
-        return sum(len(batch.ids) for batch in batches)
+                else:
+                    later.append(batch)
+        unsent = [batch for batch in later if not self._pass_on(batch)]
+        if unsent:
+            sql.run(sql.UNSEND, [[id_ for batch in unsent for id_ in batch.ids], unsent[0].lease])
+        return sum(len(batch.ids) for batch in batches if batch not in unsent)
+
+    def _pass_on(self, batch: Batch) -> bool:
+        """False for what has to wait for the broker, or for the next relay."""
+        if self.stopping:
+            return False
+        if batch.subscriber.at_relay:
+            deliver(batch.subscriber, batch.ids, batch.lease, alone=batch.alone)
+            return True
+        return send(self.app, batch.subscriber.name, batch.arguments)
 
     def _claim(self, names: list[str]) -> list[Batch]:
         lease = uuid4()

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from events import sql
 from events.models import DeadMessage, StoredEvent
+from events.subscribers import Subscriber, subscribers
 
 BATCH = 500
 MOST = 10_000
@@ -37,13 +41,16 @@ def in_batches(name: str, delete: Callable[[int], int]) -> int:
 
 
 def prune() -> dict[str, int]:
-    """Deliveries that are done, with their attempts, and dead messages that were sent again.
+    """Deliveries that are done, with their attempts, and dead messages that were sent again or discarded.
 
-    What is dead waits for a person, what is discarded stays on record.
+    What is dead waits for a person, what is discarded stays on record. And builds of read models that no rebuild is
+    making and nobody reads any more.
     """
     return {
         "deliveries": in_batches("deliveries", _Deliveries(days_ago(settings.RETENTION_DELIVERIES)).delete),
+        "replayed deliveries": in_batches("replayed deliveries", _replayed),
         "dead messages": in_batches("dead messages", _dead_messages),
+        "read models": sum(in_batches(one.name, partial(_old_builds, one)) for one in subscribers() if one.read_model),
     }
 
 
@@ -65,10 +72,30 @@ class _Deliveries:
         parameters = {"first": self.first, "last": self.last, "before": self.before, "limit": batch}
         rows = sql.run(sql.OLD_DELIVERIES, parameters)
         ids = [id_ for id_, _ in rows]
-        sql.run(sql.DELETE_ATTEMPTS, [ids])
-        sql.run(sql.DELETE_DELIVERIES, [ids])
+        _delete_deliveries(ids)
         self.first = max((position for _, position in rows), default=self.first)
         return len(ids)
+
+
+def _delete_deliveries(ids: list[int]) -> None:
+    sql.run(sql.DELETE_ATTEMPTS, [ids])
+    sql.run(sql.DELETE_DELIVERIES, [ids])
+
+
+def _replayed(batch: int) -> int:
+    rows = sql.run(sql.OLD_REPLAYED, {"before": days_ago(settings.RETENTION_DELIVERIES), "limit": batch})
+    _delete_deliveries([id_ for (id_,) in rows])
+    return len(rows)
+
+
+def _old_builds(one: Subscriber, batch: int) -> int:
+    """Rows of builds that ended before this moment: the swapped out, the failed, the stopped."""
+    model: Any = one.read_model
+    for live, last, making in sql.run(sql.OLD_BUILDS, {"subscriber": one.name, "name": model._meta.label}):
+        ended = (Q(build__lt=live) | Q(build__gt=live, build__lte=last)) & ~Q(build__in=making)
+        ids = list(model.objects.filter(ended).values_list("pk", flat=True)[:batch])
+        return int(model.objects.filter(pk__in=ids).delete()[0])
+    return 0
 
 
 def _last_position(before: datetime) -> int:
@@ -86,5 +113,6 @@ def _last_position(before: datetime) -> int:
 
 
 def _dead_messages(batch: int) -> int:
-    old = DeadMessage.objects.filter(retried_at__lt=days_ago(settings.RETENTION_DEAD_MESSAGES))
+    before = days_ago(settings.RETENTION_DEAD_MESSAGES)
+    old = DeadMessage.objects.filter(Q(retried_at__lt=before) | Q(discarded_at__lt=before))
     return DeadMessage.objects.filter(id__in=list(old.values_list("id", flat=True)[:batch])).delete()[0]

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Meta
-from rest_framework.exceptions import ValidationError
 
 from events import models, repair
 from events.dead_letters import delivery_id, letter_id
+from events.unprocessable import Unprocessable
 
 LetterId = Annotated[UUID, Meta(description="Opaque, and valid for as long as the delivery is kept")]
 Reason = Annotated[str, Meta(min_length=1, max_length=500, description="For the audit", examples=["a test order"])]
@@ -150,15 +150,15 @@ class Choice(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
 
     @property
     def chosen(self) -> repair.Choice:
-        """Raises ValidationError unless one of both is given, and for ids that are none of ours."""
+        """Raises Unprocessable unless one of both is given, and for ids that are none of ours."""
         if (self.ids is None) == (self.group is None):
-            raise ValidationError({"ids": ["Give either ids or a group."]})
+            raise Unprocessable({"ids": ["Give either ids or a group."]})
         if self.group is not None:
             return repair.Group(self.group.subscriber, self.group.error_type)
         known = [delivery_id(letter) for letter in self.ids or ()]
         wrong = {str(place): ["There is no such dead letter."] for place, one in enumerate(known) if one is None}
         if wrong:
-            raise ValidationError({"ids": wrong})
+            raise Unprocessable({"ids": wrong})
         return [one for one in known if one is not None]
 
 

@@ -52,6 +52,12 @@ WHERE id = ANY(ARRAY(
 RETURNING id, subscriber, event_id, leases
 """
 
+# Claimed and then not sent: as if it had not been claimed. A message that left all the same comes too late.
+UNSEND = """
+UPDATE events_delivery SET due_at = now(), lease = NULL, leases = greatest(leases - 1, 0)
+WHERE id = ANY(%s) AND state = 'pending' AND lease = %s
+"""
+
 # As above, for subscribers that asked for order: nothing whose stream has an earlier delivery that is
 # not due (leased, backing off), was sent before and so travels alone, or is dead.
 # Two relays must not run it at once for one subscriber: see LOCK_ORDERED.
@@ -74,7 +80,7 @@ LOCK_ORDERED = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.ordere
 TAKE = """
 SELECT delivery.id, delivery.attempts, delivery.leases, event.position, event.event_id, event.stream, event.type,
        event.version, coalesce(delivery.edited_data, event.data)::text, event.correlation_id, event.actor,
-       event.traceparent
+       event.traceparent, event.time, delivery.replay_id
 FROM events_delivery delivery JOIN events_storedevent event ON event.position = delivery.event_id
 WHERE delivery.id = ANY(%s) AND delivery.state = 'pending'
 ORDER BY event.position FOR UPDATE OF delivery SKIP LOCKED
@@ -89,6 +95,12 @@ RETURNING id
 
 RENEW = """
 UPDATE events_delivery SET due_at = now() + make_interval(secs => %(seconds)s)
+WHERE id = ANY(%(ids)s) AND state = 'pending' AND lease = %(lease)s
+"""
+
+# The worker is told to stop: due at once, as if it had not been sent. Until another takes it, the lease still holds.
+HAND_BACK = """
+UPDATE events_delivery SET due_at = now(), alone_at = NULL, leases = greatest(leases - 1, 0)
 WHERE id = ANY(%(ids)s) AND state = 'pending' AND lease = %(lease)s
 """
 
@@ -192,17 +204,122 @@ WHERE id = ANY(ARRAY(
 RETURNING id
 """
 
+# --- the log against the rows ----------------------------------------------------------------------------------
+
+# Along the unique index on (stream, stream_version), one range for each stream.
+HISTORIES = """
+SELECT asked.stream, history.*
+FROM unnest(%s::text[]) AS asked (stream)
+CROSS JOIN LATERAL (
+    SELECT stream_version, type, version, data::text FROM events_storedevent stored
+    WHERE stored.stream = asked.stream ORDER BY stream_version) AS history
+"""
+
+# From stream to stream along the same index, one step each, however many events lie between.
+STREAMS_BEHIND = """
+WITH RECURSIVE behind AS (
+    (SELECT stream FROM events_storedevent WHERE stream > %s ORDER BY stream LIMIT 1)
+    UNION ALL
+    SELECT (SELECT stream FROM events_storedevent later WHERE later.stream > behind.stream ORDER BY stream LIMIT 1)
+    FROM behind WHERE behind.stream IS NOT NULL
+)
+SELECT stream FROM behind WHERE stream IS NOT NULL LIMIT %s
+"""
+
 # --- retention -------------------------------------------------------------------------------------------------
 
 LOCK_PRUNING = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.pruning:' || %s, 0))"
 
-# A range of the unique index on (event, subscriber); in it lie, beside what is deleted, only the few that are not done.
+# A range of the unique index on (event, subscriber, replay). In it lie, beside what is deleted, only the few that are
+# not done; a replay's are passed over without a look at the table.
 OLD_DELIVERIES = """
 SELECT id, event_id FROM events_delivery
-WHERE event_id >= %(first)s AND event_id <= %(last)s AND state = 'done' AND done_at < %(before)s
+WHERE event_id >= %(first)s AND event_id <= %(last)s AND replay_id IS NULL
+  AND state = 'done' AND done_at < %(before)s
 ORDER BY event_id LIMIT %(limit)s
+"""
+
+# A replay's own lie among old events without being old: they go some time after the replay is over. By delivery_replay.
+OLD_REPLAYED = """
+SELECT delivery.id FROM events_replay replay JOIN events_delivery delivery ON delivery.replay_id = replay.id
+WHERE replay.finished_at < %(before)s AND delivery.state = 'done' LIMIT %(limit)s
+"""
+
+# One statement is one moment: a build that is live, or being made, at that moment or later is not among them.
+OLD_BUILDS = """
+SELECT live, last, ARRAY(
+    SELECT replay.build FROM events_replay replay
+    WHERE replay.subscriber = %(subscriber)s AND replay.state = 'running' AND replay.build IS NOT NULL)
+FROM events_build WHERE name = %(name)s
 """
 
 DELETE_ATTEMPTS = "DELETE FROM events_attempt WHERE delivery_id = ANY(%s)"
 
 DELETE_DELIVERIES = "DELETE FROM events_delivery WHERE id = ANY(%s)"
+
+# --- replays ---------------------------------------------------------------------------------------------------
+
+# Held until the commit of whoever writes into this build; a swap waits for it.
+HOLD_BUILD = "SELECT live, boundary FROM events_build WHERE name = %s FOR SHARE"
+
+ADD_BUILD = "INSERT INTO events_build (name, live, boundary, last) VALUES (%s, 1, 0, 1) ON CONFLICT DO NOTHING"
+
+NEXT_BUILD = "UPDATE events_build SET last = last + 1 WHERE name = %s RETURNING last"
+
+# Halving, by about twenty steps down the primary key. Time grows with the position, but for a moment more or less.
+FIRST_SINCE = """
+WITH RECURSIVE halved (low, high) AS (
+    SELECT coalesce(min(position), 0), coalesce(max(position), 0) + 1 FROM events_storedevent
+    UNION ALL
+    SELECT CASE WHEN middle.time < %(since)s THEN middle.position + 1 ELSE low END,
+           CASE WHEN middle.time < %(since)s THEN high ELSE (low + high) / 2 END
+    FROM halved CROSS JOIN LATERAL (
+        SELECT position, time FROM events_storedevent WHERE position >= (low + high) / 2 ORDER BY position LIMIT 1
+    ) middle
+    WHERE low < high
+)
+SELECT low FROM halved WHERE low >= high
+"""
+
+# A range of the primary key, or of the index by type.
+LOG_BETWEEN = """
+SELECT position, event_id, type, version, data::text, correlation_id, actor, traceparent, time
+FROM events_storedevent
+WHERE position > %(after)s AND position <= %(until)s AND type = ANY(%(types)s)
+ORDER BY position LIMIT %(limit)s
+"""
+
+# What was recorded after `after` and is not on its way to the subscriber any more, or never was.
+LOG_HANDLED_AFTER = """
+SELECT position, event.event_id, type, version, data::text, correlation_id, actor, traceparent, time
+FROM events_storedevent event LEFT JOIN events_delivery delivery
+    ON delivery.event_id = event.position AND delivery.subscriber = %(subscriber)s AND delivery.replay_id IS NULL
+WHERE position > %(after)s AND type = ANY(%(types)s)
+  AND (delivery.state IS NULL OR delivery.state NOT IN ('pending', 'dead'))
+ORDER BY position
+"""
+
+# As ADD_DELIVERIES, for one subscriber; what this replay has made already it does not make again.
+ADD_REPLAYED = """
+INSERT INTO events_delivery (event_id, subscriber, stream, state, due_at, leases, attempts, replay_id)
+SELECT event_id, %(subscriber)s, CASE WHEN %(ordered)s THEN stream END, 'pending', now(), 0, 0, %(replay)s
+FROM unnest(%(positions)s::bigint[], %(streams)s::text[]) AS replayed (event_id, stream) ORDER BY event_id
+ON CONFLICT DO NOTHING
+"""
+
+# Index scan on delivery_replay.
+STILL_PENDING = """
+SELECT count(*) FROM (
+    SELECT 1 FROM events_delivery WHERE replay_id = %(replay)s AND state = 'pending' LIMIT %(limit)s
+) pending
+"""
+
+# A table of few rows. Who finds another's lease still running leaves it alone.
+CLAIM_REPLAY = """
+UPDATE events_replay SET lease = %(lease)s, due_at = now() + make_interval(secs => %(seconds)s)
+WHERE id = (
+    SELECT id FROM events_replay
+    WHERE state = 'running' AND due_at <= now() AND (%(id)s::uuid IS NULL OR id = %(id)s)
+    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""

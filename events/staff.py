@@ -1,4 +1,4 @@
-"""What members of staff do in the admin: asked for twice, and written down with their name."""
+"""What members of staff do in the admin is asked for twice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.db.models import Model
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -29,14 +27,6 @@ class ReasonForm(forms.Form):
 def acting(request: HttpRequest) -> AbstractContextManager[None]:
     """Events recorded inside name this member of staff as their actor."""
     return caused_by(replace(current_context(), actor=f"staff:{request.user.pk}"))
-
-
-def audit(request: HttpRequest, objects: Iterable[Model], message: str) -> None:
-    """One line in the admin's history for each object."""
-    listed: Any = list(objects)  # Django's stubs want a query set; any sequence of one model does
-    user: Any = request.user
-    if listed:
-        LogEntry.objects.log_actions(user_id=user.pk, queryset=listed, action_flag=CHANGE, change_message=message)
 
 
 def confirm(

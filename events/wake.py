@@ -12,6 +12,8 @@ import structlog
 from django.conf import settings
 
 WAKE = "events:wake"
+APPENDED = "events:appended"
+"""The channel on which the same hint reaches every process that shows the log live; see `events.live`."""
 QUIET = 1.0
 """Seconds without a try after a failure."""
 
@@ -21,18 +23,24 @@ log = structlog.get_logger(__name__)
 
 @cache
 def client() -> "redis.Redis":
-    """A client that gives up within a quarter of a second."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=0.25,
-        socket_connect_timeout=0.25,
-        retry=None,
-        health_check_interval=0,
+    """A client that gives up within a quarter of a second.
+
+    With a pool that is not its own: where two threads make a client at once, the one that is not kept closes its own
+    pool when it is collected, also what is in use there.
+    """
+    return redis.Redis(
+        connection_pool=redis.ConnectionPool.from_url(
+            settings.REDIS_URL,
+            socket_timeout=0.25,
+            socket_connect_timeout=0.25,
+            retry=None,
+            health_check_interval=0,
+        )
     )
 
 
 def relay() -> None:
-    """Wakes one sleeping relay; never raises."""
+    """Wakes one sleeping relay, and all live views; never raises."""
     global _quiet_until  # noqa: PLW0603  one moment per process
     if time.monotonic() < _quiet_until:
         return
@@ -40,6 +48,7 @@ def relay() -> None:
         pipeline = client().pipeline(transaction=False)
         pipeline.lpush(WAKE, 1)
         pipeline.ltrim(WAKE, 0, 7)
+        pipeline.publish(APPENDED, 1)
         pipeline.execute()
     except redis.RedisError as error:
         _quiet_until = time.monotonic() + QUIET

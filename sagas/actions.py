@@ -33,6 +33,8 @@ class Call:
     reason_code: str
     reason: str
     given: Any = None
+    skipped: frozenset[str] = frozenset()
+    """To an undo: the steps of its run that a person has settled by hand."""
 
     @property
     def done_key(self) -> str:

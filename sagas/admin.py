@@ -19,7 +19,6 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from events.audit_admin import audit_of
 from events.readonly import ReadOnlyAdmin, badge
 from events.staff import ReasonForm, confirm, confirmed
 from sagas import repair
@@ -57,7 +56,7 @@ class SagaRunAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     sortable_by = ()
     fields = (
-        "saga", "state_badge", "subject_link", "reason_code", "reason", "started_at", "finished_at", "wake_at",
+        "saga", "state_badge", "subject_link", "part", "reason_code", "reason", "started_at", "finished_at", "wake_at",
         "actor", "correlation_id", "causation_id", "traceparent",
     )  # fmt: skip
     actions_detail = ("retry_one", "skip_one", "compensate_one")
@@ -83,11 +82,6 @@ class SagaRunAdmin(ReadOnlyAdmin):
         context = {"pictures": pictures([run]) if run else []} | (extra_context or {})
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
-
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return HttpResponseRedirect(audit_of(object_id))
 
     def has_repair_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("sagas.repair_saga")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Signature, chord, current_app
+from django.db import InterfaceError, OperationalError
 
 from events.broker import AWAY, send
+from events.patience import patiently
 from events.queues import Queue
 from sagas.actions import Action, NetworkAction
 from sagas.declare import Step, saga
@@ -43,10 +46,16 @@ class Cohort:
 def work(cohort: Cohort, *, settles: bool) -> int:
     """Performs the step for all of its runs. Never raises for a run's failure: rows hold the outcome.
 
-    With `settles` the runs go on from here; a part of a chord leaves that to the chord's body. Returns how
-    many runs have an outcome.
+    With `settles` the runs go on from here. A part of a chord leaves that to the chord's body, which never runs if a
+    part raises: so it does not, even if PostgreSQL stays away. Returns how many runs have an outcome.
     """
-    concluded = _perform(cohort)
+    try:
+        concluded = patiently(partial(_perform, cohort))
+    except (OperationalError, InterfaceError) as error:
+        if settles:
+            raise
+        log.warning("left to the sweep", step=cohort.step, runs=len(cohort.run_ids), error=str(error))
+        return 0
     if settles:
         advance(concluded, here=cohort.action.queue)
     return len(concluded)
@@ -58,16 +67,16 @@ def advance(run_ids: Sequence[UUID], here: Queue | None = None, *, late: bool = 
     A single step whose queue is `here` is performed at once, without a message. `late`: what was sent
     and never answered is sent again.
     """
-    moves = settle(run_ids, late=late)
+    moves = patiently(partial(settle, run_ids, late=late))
     while moves:
         concluded: list[UUID] = []
         for move in moves:
             cohorts = [Cohort(move.saga, step, move.undo, move.run_ids, move.alone) for step in move.steps]
             if len(cohorts) == 1 and cohorts[0].action.queue == here:
-                concluded += _perform(cohorts[0])
+                concluded += patiently(partial(_perform, cohorts[0]))
             else:
                 publish(move, cohorts)
-        moves = settle(concluded) if concluded else []
+        moves = patiently(partial(settle, concluded)) if concluded else []
 
 
 def publish(move: Move, cohorts: Sequence[Cohort]) -> None:

@@ -62,8 +62,9 @@ class Together:
 class Saga:
     """A process over several services: `class PlaceOrder(Saga, on=OrderCreated): stages = (…)`.
 
-    The event's stream names the subject (an order); events for which `when` says no start nothing. A run asks
-    again for what got lost after `deadline` seconds.
+    The event's stream names the subject (an order); events for which `when` says no start nothing. Where one subject
+    may have several runs, `part` names the event's field that tells them apart (a return's id): it is then the
+    subject of every `Call`. A run asks again for what got lost after `deadline` seconds.
     """
 
     stages: ClassVar[tuple[Step | Together, ...]] = ()
@@ -73,7 +74,7 @@ class Saga:
     steps: ClassVar[dict[str, Step]]
 
     def __init_subclass__(
-        cls, on: type[Event], when: Callable[[Any], bool] = lambda event: True, **options: Any
+        cls, on: type[Event], when: Callable[[Any], bool] = lambda event: True, part: str = "", **options: Any
     ) -> None:
         super().__init_subclass__(**options)
         cls.name = cls.__name__
@@ -84,8 +85,10 @@ class Saga:
         cls.plan_stages = tuple(tuple(step.planned() for step in stage) for stage in stages)
         cls.steps = _by_name(place, [step for stage in stages for step in stage])
         _check_pivots(place, stages)
+        if part and part not in on.__struct_fields__:
+            raise DeclarationError(f"{place}: part={part!r} must name a field of {on.__name__}")
         _sagas[cls.name] = cls
-        _listen(cls, on, when)
+        _listen(cls, on, when, part)
 
 
 def _by_name(place: str, steps: Sequence[Step]) -> dict[str, Step]:
@@ -106,11 +109,13 @@ def _check_pivots(place: str, stages: Sequence[Sequence[Step]]) -> None:
         behind = behind or any(step.pivot for step in stage)
 
 
-def _listen(cls: type[Saga], on: type[Event], when: Callable[[Any], bool]) -> None:
+def _listen(cls: type[Saga], on: type[Event], when: Callable[[Any], bool], part: str) -> None:
     def begin(events: Sequence[Event]) -> None:
         from sagas.start import start
 
-        start(cls, [UUID(event.subject) for event in events if when(event)])
+        wanted = [event for event in events if when(event)]
+        parts = [getattr(event, part) for event in wanted] if part else None
+        start(cls, [UUID(event.subject) for event in wanted], parts)
 
     begin.__name__ = begin.__qualname__ = cls.__name__
     begin.__module__ = cls.__module__

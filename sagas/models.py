@@ -12,6 +12,7 @@ class SagaRun(models.Model):
     id = models.UUIDField(primary_key=True, editable=False)
     saga = models.CharField(max_length=100)
     subject = models.UUIDField(help_text="The order's id", db_index=True)
+    part = models.UUIDField(null=True, help_text="What of the order it is for, if not for the whole: a return's id")
     state = models.CharField(max_length=12, choices=[(state, state) for state in RunState])
     aborted = models.BooleanField(default=False, help_text="Somebody asked for compensation")
     reason_code = models.CharField(max_length=100, blank=True)

@@ -11,9 +11,9 @@ import asyncio
 import os
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +24,7 @@ from events import Refused, leases
 from events.breaker import Permit
 from events.context import Context, caused_by
 from events.isolation import apart
+from events.patience import patiently
 from sagas import breakers, sql
 from sagas.actions import Answer, Call, NetworkAction
 from sagas.declare import Step
@@ -32,6 +33,7 @@ from sagas.plan import StepState
 
 log = structlog.get_logger(__name__)
 Advance = Callable[[Sequence[UUID]], None]
+LEASED = leases.Rows(sql.RENEW, sql.HAND_BACK)
 CONCURRENCY = 256
 """Calls under way at once, per process."""
 
@@ -77,17 +79,27 @@ def perform_network(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Ad
         permitted = breakers.permit(action, step.name, undo, portion)
         if not permitted.run_ids:
             return
-        lease, turns, idle = _take(action, step, undo, permitted, advance)
+        try:
+            lease, turns, idle = _take(action, step, undo, permitted, advance)
+        except Exception:
+            _return(permitted, action)
+            raise
         failures.attempts.update({turn.call.run_id: turn.call.attempt - 1 for turn in turns})
         concluded.extend(idle)
         if turns:
             heard = asyncio.run_coroutine_threadsafe(_call_all(lease, turns), _loop(os.getpid())).result()
             concluded.extend(_record(lease, heard, unused=len(permitted.run_ids) - len(turns)))
-        elif action.breaker:
-            action.breaker.report(permitted.permit, 0, 0, unused=len(permitted.run_ids))
+        else:
+            _return(permitted, action)
 
     apart(run_ids, attempt, failures.add)
     return concluded + failures.write()
+
+
+def _return(permitted: breakers.Permitted, action: NetworkAction) -> None:
+    """No call was made: a probe's place is free again."""
+    if action.breaker:
+        action.breaker.report(permitted.permit, 0, 0, unused=len(permitted.run_ids))
 
 
 def _take(
@@ -114,7 +126,7 @@ def _success(undo: bool) -> StepState:
 
 
 async def _call_all(lease: _Lease, turns: Sequence[_Turn]) -> list[_Heard]:
-    leases.hold(lease.id, sql.RENEW, {"ids": [turn.call.run_id for turn in turns], "step": lease.step})
+    leases.hold(lease.id, LEASED, {"ids": [turn.call.run_id for turn in turns], "step": lease.step})
     tasks = [asyncio.create_task(_call_one(lease, turn)) for turn in turns]
     asyncio.gather(*tasks).add_done_callback(lambda _: leases.let_go(lease.id))
     done, late = await asyncio.wait(tasks, timeout=lease.action.patience)
@@ -139,6 +151,11 @@ async def _call_one(lease: _Lease, turn: _Turn) -> _Heard:
 def _record(lease: _Lease, heard: Sequence[_Heard], *, late: bool = False, unused: int = 0) -> list[UUID]:
     """Outcome and effect in one transaction, as far as the lease still holds; returns the runs that ended."""
     spared = _report(lease, heard, late=late, unused=unused)
+    return patiently(partial(_write, lease, heard, spared))
+
+
+def _write(lease: _Lease, heard: Sequence[_Heard], spared: Collection[UUID]) -> list[UUID]:
+    """May be called twice: what has been written is no longer under the lease."""
     failures = Failures(lease.action, lease.step, lease.undo, lease.id)
     failures.attempts.update({one.turn.call.run_id: one.turn.call.attempt - 1 for one in heard})
     concluded: list[UUID] = []

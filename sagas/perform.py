@@ -91,14 +91,16 @@ def take(
     rows = sql.run(sql.TAKE, {"ids": list(run_ids), "step": step.name, "state": expected_state(undo)})
     subjects = [row[1] for row in rows]
     given = step.given(subjects) if step.given and rows and not undo else {}
+    skipped = dict(sql.run(sql.SKIPPED, [[row[0] for row in rows]])) if rows and undo else {}
     calls, contexts = [], {}
     most = step.action(undo=undo).retry.attempts
-    for run_id, subject, attempts, code, reason, correlation, causation, actor, trace in rows:
+    for run_id, subject, whole, attempts, code, reason, correlation, causation, actor, trace in rows:
         attempt = attempts if counted else attempts + 1
         if attempt > most:
             raise Vanished(f"{step.name} was begun {most} times and never came back")
-        calls.append(Call(run_id, subject, step.name, undo, attempt, code, reason, given.get(subject)))
-        contexts[str(subject)] = Context(correlation, causation, actor, trace)
+        settled = frozenset(skipped.get(run_id, ()))
+        calls.append(Call(run_id, subject, step.name, undo, attempt, code, reason, given.get(subject), settled))
+        contexts[str(whole)] = Context(correlation, causation, actor, trace)
     return calls, contexts
 
 

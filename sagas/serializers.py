@@ -17,6 +17,7 @@ RUN_STATES = [str(state) for state in RunState]
 State = Annotated[str, Meta(extra_json_schema={"enum": RUN_STATES})]
 STEP_STATES = ["not_begun", *(str(state) for state in StepState)]
 StateOfStep = Annotated[str, Meta(extra_json_schema={"enum": STEP_STATES})]
+Part = Annotated[UUID, Meta(description="What of the order it is for, if not for the whole: a return's id")]
 Reason = Annotated[str, Meta(min_length=1, max_length=500, description="For the audit, not for customers")]
 
 
@@ -24,11 +25,12 @@ Reason = Annotated[str, Meta(min_length=1, max_length=500, description="For the 
 
 
 class SagaRun(msgspec.Struct, frozen=True, rename="camel"):
-    """A run of a saga for one order."""
+    """A run of a saga for one order, or for a part of it."""
 
     id: UUID
     saga: str
     order: UUID
+    part: Part | None
     state: State
     reason_code: str
     reason: str
@@ -103,6 +105,7 @@ def _fields(run: models.SagaRun) -> dict[str, Any]:
         "id": run.id,
         "saga": run.saga,
         "order": run.subject,
+        "part": run.part,
         "state": run.state,
         "reason_code": run.reason_code,
         "reason": run.reason,

@@ -5,13 +5,13 @@ from events.sql import run
 __all__ = ["run"]
 
 START = """
-INSERT INTO sagas_sagarun (id, saga, subject, state, aborted, reason_code, reason, correlation_id, causation_id,
+INSERT INTO sagas_sagarun (id, saga, subject, part, state, aborted, reason_code, reason, correlation_id, causation_id,
                            actor, traceparent, started_at, wake_at)
-SELECT id, %(saga)s, subject, 'running', false, '', '', correlation_id, causation_id, actor, traceparent, now(),
+SELECT id, %(saga)s, subject, part, 'running', false, '', '', correlation_id, causation_id, actor, traceparent, now(),
        now() + make_interval(secs => %(deadline)s)
-FROM unnest(%(ids)s::uuid[], %(subjects)s::uuid[], %(correlations)s::text[], %(causations)s::text[],
+FROM unnest(%(ids)s::uuid[], %(subjects)s::uuid[], %(parts)s::uuid[], %(correlations)s::text[], %(causations)s::text[],
             %(actors)s::text[], %(traces)s::text[])
-     AS new (id, subject, correlation_id, causation_id, actor, traceparent)
+     AS new (id, subject, part, correlation_id, causation_id, actor, traceparent)
 """
 
 # One settle per run at a time; in the order of ids, so that two of them cannot deadlock.
@@ -20,10 +20,13 @@ SELECT id, saga, state, aborted FROM sagas_sagarun
 WHERE id = ANY(%s) AND state IN ('running', 'compensating') ORDER BY id FOR NO KEY UPDATE
 """
 
+# One look into the primary key for each run. OFFSET 0 keeps the planner from making a join of it: of a table
+# that it has not analysed yet, it expects so many steps for a handful of runs that it would read them all.
 STEPS = """
-SELECT run_id, name, state, lease IS NOT NULL AND due_at > now(), due_at <= now(), error_code, error, due_at,
-       unanswered
-FROM sagas_sagastep WHERE run_id = ANY(%s)
+SELECT step.run_id, step.name, step.state, step.lease IS NOT NULL AND step.due_at > now(), step.due_at <= now(),
+       step.error_code, step.error, step.due_at, step.unanswered
+FROM unnest(%s::uuid[]) AS asked (id)
+CROSS JOIN LATERAL (SELECT * FROM sagas_sagastep WHERE run_id = asked.id OFFSET 0) AS step
 """
 
 BEGIN = """
@@ -81,12 +84,16 @@ FROM unnest(%s::uuid[], %s::timestamptz[]) AS new (id, wake_at) WHERE run.id = n
 
 # A step that somebody has locked at this instant is being performed: skip it.
 TAKE = """
-SELECT run.id, run.subject, step.attempts, run.reason_code, run.reason, run.correlation_id, run.causation_id,
-       run.actor, run.traceparent
+SELECT run.id, coalesce(run.part, run.subject), run.subject, step.attempts, run.reason_code, run.reason,
+       run.correlation_id, run.causation_id, run.actor, run.traceparent
 FROM sagas_sagastep step JOIN sagas_sagarun run ON run.id = step.run_id
 WHERE step.run_id = ANY(%(ids)s) AND step.name = %(step)s AND step.state = %(state)s
   AND (step.lease IS NULL OR step.due_at <= now())
 ORDER BY run.id FOR UPDATE OF step SKIP LOCKED
+"""
+
+SKIPPED = """
+SELECT run_id, array_agg(name) FROM sagas_sagastep WHERE run_id = ANY(%s) AND state = 'skipped' GROUP BY run_id
 """
 
 LEASE = """
@@ -97,6 +104,18 @@ WHERE run_id = ANY(%s) AND name = %s
 RENEW = """
 UPDATE sagas_sagastep SET due_at = now() + make_interval(secs => %(seconds)s)
 WHERE run_id = ANY(%(ids)s) AND name = %(step)s AND lease = %(lease)s
+"""
+
+# The worker is told to stop: the sweep asks again at once, and no attempt is spent. Runs before steps, as settle does.
+HAND_BACK = """
+WITH locked AS MATERIALIZED (
+    SELECT id FROM sagas_sagarun WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE
+), handed_back AS (
+    UPDATE sagas_sagastep SET due_at = now(), attempts = greatest(attempts - 1, 0)
+    WHERE run_id = ANY(ARRAY(SELECT id FROM locked)) AND name = %(step)s AND lease = %(lease)s
+    RETURNING run_id
+)
+UPDATE sagas_sagarun SET wake_at = now() WHERE id = ANY(ARRAY(SELECT run_id FROM handed_back))
 """
 
 # The fence: whoever lost the lease, or comes after the step has moved on, changes nothing.

@@ -20,8 +20,11 @@ SWEEP_BATCH = 500
 SWEEP_ROUNDS = 20
 
 
-def start(declared: type[Saga], subjects: Sequence[UUID]) -> list[UUID]:
-    """Starts a run for each subject inside the caller's transaction; their first stage leaves after its commit."""
+def start(declared: type[Saga], subjects: Sequence[UUID], parts: Sequence[UUID] | None = None) -> list[UUID]:
+    """Starts a run for each subject inside the caller's transaction; their first stage leaves after its commit.
+
+    `parts` names what of each subject the run is for, where one subject may have several runs.
+    """
     ids = [uuid7() for _ in subjects]
     contexts = [context_of(str(subject)) for subject in subjects]
     parameters = {
@@ -29,6 +32,7 @@ def start(declared: type[Saga], subjects: Sequence[UUID]) -> list[UUID]:
         "deadline": declared.deadline,
         "ids": ids,
         "subjects": list(subjects),
+        "parts": [None] * len(ids) if parts is None else list(parts),
         "correlations": [context.correlation_id for context in contexts],
         "causations": [context.causation_id for context in contexts],
         "actors": [context.actor for context in contexts],

@@ -21,7 +21,58 @@ def installed() -> bool:
 @contextmanager
 def node(folder: Path) -> Iterator[str]:
     """The URL of a node that runs for as long as the block."""
-    port, distribution, mapper_port = (free_port() for _ in range(3))
+    with Node(folder) as one:
+        yield one.url
+
+
+class Node:
+    """Use as a context manager. Its address and what its disk holds outlive `restart` and `kill`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        mapper_port = free_port()
+        environment = _configured(folder, self.port, free_port(), mapper_port)
+        self._mapper = Process(ProcessSpec("epmd", ("epmd", "-address", HOST, "-port", str(mapper_port)), environment))
+        self._server = Process(
+            ProcessSpec("rabbitmq", (str(SERVER),), environment, lambda _: _answers(self.port), stop_timeout=20.0),
+            folder / "rabbitmq.log",
+        )
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@{HOST}:{self.port}//"
+
+    def __enter__(self) -> "Node":
+        try:
+            self._mapper.start()
+            self._mapper.wait_ready()
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+        self._mapper.stop()
+
+    def _start(self) -> None:
+        self._server.start()
+        self._server.wait_ready(START_WITHIN)
+
+    def restart(self) -> None:
+        """As an operator does: it ends in order, and starts again."""
+        self._server.stop()
+        self._start()
+
+    def kill(self) -> None:
+        """As a power cut: kill -9; and it starts again."""
+        self._server.kill()
+        self._start()
+
+
+def _configured(folder: Path, port: int, distribution: int, mapper_port: int) -> dict[str, str]:
+    """Writes the node's configuration into `folder`; the environment that leads the node to it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rabbitmq.conf").write_text(
         f"listeners.tcp.1 = {HOST}:{port}\nlog.console = true\nlog.file = false\ndisk_free_limit.absolute = 1MB\n"
@@ -31,7 +82,7 @@ def node(folder: Path) -> Iterator[str]:
         f" {{inet_dist_listen_max, {distribution}}}]}}].\n"
     )
     (folder / "plugins").write_text("[].\n")
-    environment = {
+    return {
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
         "HOME": str(folder),
@@ -51,20 +102,6 @@ def node(folder: Path) -> Iterator[str]:
         # The shell then becomes the node instead of starting it, so that it dies with us.
         "RUNNING_UNDER_SYSTEMD": "true",
     }
-    mapper = Process(ProcessSpec("epmd", ("epmd", "-address", HOST, "-port", str(mapper_port)), environment))
-    server = Process(
-        ProcessSpec("rabbitmq", (str(SERVER),), environment, lambda _: _answers(port), stop_timeout=20.0),
-        folder / "rabbitmq.log",
-    )
-    try:
-        mapper.start()
-        mapper.wait_ready()
-        server.start()
-        server.wait_ready(START_WITHIN)
-        yield f"amqp://guest:guest@{HOST}:{port}//"
-    finally:
-        server.stop()
-        mapper.stop()
 
 
 def _answers(port: int) -> bool:

@@ -2,10 +2,10 @@
 
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from orderproject.stack.ports import HOST
+from orderproject.stack.ports import HOST, free_port
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Deployment:
     flower_port: int
     flower_login: str = "admin:admin"
     environment: str = "stack"
+    # Nobody needs to know it: the web process hands streams over.
+    live_port: int = field(default_factory=free_port)
 
     @property
     def logs(self) -> Path:
@@ -58,6 +60,7 @@ class Deployment:
             "SECRET_KEY": self.secret_key,
             "ALLOWED_HOSTS": f"{HOST},localhost",
             "PUBLIC_URL": self.url,
+            "LIVE_SOCKET": str(self.data / "live.sock"),
             "PAYMENT_GATEWAY_URL": self.sandbox_url,
             "MAIL_DIR": str(self.mail),
             "HEARTBEAT_DIR": str(self.heartbeats),

@@ -27,7 +27,7 @@ def main() -> None:
     die_with(int(parent), int(death_signal))
     default_signals()
     try:
-        os.execvp(argv[0], argv)  # noqa: S606
+        os.execvp(argv[0], argv)  # noqa: S606  a fixed program, no shell  # nosec B606
     except OSError as error:
         sys.exit(f"cannot run {argv[0]}: {error.strerror}")
 

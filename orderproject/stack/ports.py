@@ -11,7 +11,7 @@ CHOICES = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    for port in random.sample(CHOICES, 200):
+    for port in random.sample(CHOICES, 200):  # spread, no secret  # nosec B311
         if is_free(port):
             return port
     raise OSError(f"no free port on {HOST} between {CHOICES.start} and {CHOICES.stop}")

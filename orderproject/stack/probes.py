@@ -53,14 +53,16 @@ def answers_celery(broker_url: str, node: str) -> Probe:
     """A worker that consumes; unlike its log, the answer does not depend on how logging is set up."""
 
     def probe(_: "Process") -> bool:
+        from amqp.exceptions import AMQPError
         from celery import Celery
         from kombu.exceptions import OperationalError
+        from redis.exceptions import RedisError
 
         with Celery(broker=broker_url, set_as_current=False) as app:
             try:
                 return bool(app.control.ping(destination=[node], timeout=0.3, limit=1))
-            except (OperationalError, OSError):
-                return False
+            except (OperationalError, AMQPError, RedisError, OSError):
+                return False  # it is away, or was since the last look
 
     return probe
 

@@ -41,6 +41,8 @@ class ProcessSpec:
     needs_schema: bool = True
     # The file that it touches while it gets on with its work, and for how many seconds it may not.
     heartbeat: Path | None = None
+    # Where it has none: how to ask whether it still serves.
+    lives: Probe | None = None
     silence: float = 30.0
 
 

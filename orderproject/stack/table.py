@@ -30,6 +30,7 @@ def waves(at: Deployment) -> Waves:
         ),
         env=env,
         ready=answers_http(at.sandbox_port, "/healthz"),
+        lives=answers_http(at.sandbox_port, "/healthz"),
         stop_timeout=0.5,
         needs_schema=False,
     )
@@ -37,13 +38,22 @@ def waves(at: Deployment) -> Waves:
         name="web",
         argv=(
             *(PYTHON, "-m", "gunicorn", "orderproject.wsgi", "--bind", f"{HOST}:{at.port}"),
-            *("-k", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "1"),
+            *("-k", "orderproject.web.Worker", "--workers", "2", "--threads", "4", "--graceful-timeout", "1"),
             # Its place would be the home folder, which need not be writable.
             "--no-control-socket",
         ),
         env=env,
         ready=answers_http(at.port, "/livez"),
+        lives=answers_http(at.port, "/livez"),
         stop_timeout=1.5,
+    )
+    live = ProcessSpec(
+        name="live",
+        argv=(PYTHON, "-m", "orderproject.live", "--host", HOST, "--port", str(at.live_port)),
+        env=env,
+        ready=answers_http(at.live_port, "/livez"),
+        stop_timeout=1.5,
+        heartbeat=at.heartbeats / "live",
     )
     core = ProcessSpec(
         name="worker-core",
@@ -93,10 +103,11 @@ def waves(at: Deployment) -> Waves:
         argv=(*CELERY, "flower", f"--address={HOST}", f"--port={at.flower_port}"),
         env=env,
         ready=answers_http(at.flower_port, "/healthcheck"),
+        lives=answers_http(at.flower_port, "/healthcheck"),
         stop_timeout=1.0,
         needs_schema=False,
     )
-    return ((sandbox,), (web,), (core, network), (relay,), (beat,), (flower,))
+    return ((sandbox,), (web, live), (core, network), (relay,), (beat,), (flower,))
 
 
 def preparation(at: Deployment) -> ProcessSpec:

@@ -10,10 +10,15 @@ from orderproject.stack.ports import HOST, free_port
 
 
 class Door:
-    """Passes bytes on from a port of its own. Use as a context manager."""
+    """Passes bytes on from a port of its own. Use as a context manager.
 
-    def __init__(self, port: int) -> None:
+    Whoever says `keeps_answers_to` inside is heard there, and gets no answer any more.
+    """
+
+    def __init__(self, port: int, keeps_answers_to: bytes = b"") -> None:
         self.port = free_port()
+        self._keeps_answers_to = keeps_answers_to
+        self._unanswered: set[socket.socket] = set()
         self._behind = port
         self._open = True
         self._sockets: list[socket.socket] = []
@@ -49,15 +54,17 @@ class Door:
                 inside = socket.create_connection((HOST, self._behind))
                 self._sockets += [visitor, inside]
                 for source, target in ((visitor, inside), (inside, visitor)):
-                    threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
+                    threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
 
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    _close(source)
-    _close(target)
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if self._keeps_answers_to and self._keeps_answers_to in data:
+                    self._unanswered.add(source)
+                if target not in self._unanswered:
+                    target.sendall(data)
+        _close(source)
+        _close(target)
 
 
 def _close(one: socket.socket) -> None:

@@ -9,14 +9,20 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import psutil
 
+from orderproject.stack.deployment import Deployment
 from orderproject.stack.ports import free_port
+from orderproject.stack.processes import Process, ProcessSpec
+from tests import rabbit
+from tests.chaos import beside
+from tests.chaos.load import Customers
 
 # What a process of the stack is recognized by.
 MARKS = {
@@ -29,16 +35,22 @@ MARKS = {
     "valkey": "valkey-server",
     "postgres": "postgres",
 }
+USUAL, DOUBLING = "orderproject.settings", "tests.chaos.settings_doubling"
+PORTS = ("PORT", "FLOWER_PORT", "SANDBOX_PORT")
 IMPATIENT = {"PAYMENT_GATEWAY_TIMEOUT": "1", "RELAY_LEASE": "10", "DEMO": "0"}
 
 
 @dataclass
 class Live:
-    """A running stack."""
+    """A running stack and its customers. `variables` is with what it was started, `environment` what it then wrote."""
 
     folder: Path
     supervisor: psutil.Process
+    variables: dict[str, str]
     environment: dict[str, str]
+    node: rabbit.Node | None = None
+    takeovers: list[float] = field(default_factory=list)
+    """Seconds from the death of one relay until the other one had an order confirmed."""
 
     @property
     def url(self) -> str:
@@ -47,6 +59,54 @@ class Live:
     @property
     def sandbox_url(self) -> str:
         return self.environment["PAYMENT_GATEWAY_URL"]
+
+    @cached_property
+    def customers(self) -> Customers:
+        return Customers(self.url)
+
+    @property
+    def doubled(self) -> bool:
+        """Every message travels twice."""
+        return self.variables["DJANGO_SETTINGS_MODULE"] == DOUBLING
+
+    @property
+    def rabbitmq(self) -> rabbit.Node:
+        assert self.node, "the broker of this stack is Valkey"
+        return self.node
+
+    @contextmanager
+    def beside(self, make: Callable[[Deployment], ProcessSpec]) -> Iterator[Process]:
+        """One more process for as long as the block, ready."""
+        process = beside.process(make(self.deployment), self.folder, {**self.variables, **self.environment})
+        try:
+            process.start()
+            process.wait_ready(60)
+            yield process
+        finally:
+            process.stop()
+
+    @property
+    def deployment(self) -> Deployment:
+        told = self.environment
+        return Deployment(
+            data=self.folder / "data",
+            database_url=told["DATABASE_URL"],
+            broker_url=told["BROKER_URL"],
+            redis_url=told["REDIS_URL"],
+            secret_key=told["SECRET_KEY"],
+            port=int(self.variables["PORT"]),
+            sandbox_port=int(self.variables["SANDBOX_PORT"]),
+            flower_port=int(self.variables["FLOWER_PORT"]),
+        )
+
+    @contextmanager
+    def unattended(self) -> Iterator[None]:
+        """Nobody restarts what dies meanwhile."""
+        self.supervisor.suspend()
+        try:
+            yield
+        finally:
+            self.supervisor.resume()
 
     def process(self, name: str) -> psutil.Process:
         """The process that the supervisor started under this name; waits for it while it is being restarted."""
@@ -84,33 +144,42 @@ def _matches(process: psutil.Process, mark: str) -> bool:
 
 
 @contextmanager
-def stack(folder: Path, settings: str = "orderproject.settings") -> Iterator[Live]:
-    """Starts the stack on free ports and stops it as Ctrl-C does."""
-    ports = {name: str(free_port()) for name in ("PORT", "FLOWER_PORT", "SANDBOX_PORT")}
+def stack(folder: Path, settings: str = USUAL, broker: str = "valkey") -> Iterator[Live]:
+    """Starts the stack on free ports and stops it as Ctrl-C does; with a RabbitMQ of its own if asked."""
     inherited = {
         name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "BROKER_URL", "REDIS_URL"}
     }
-    env = {
+    variables = {
         **inherited,
-        **ports,
+        **{name: str(free_port()) for name in PORTS},
         **IMPATIENT,
         "STACK_DATA_DIR": str(folder / "data"),
         "DJANGO_SETTINGS_MODULE": settings,
     }
-    log = (folder / "stack.log").open("wb")
-    started = subprocess.Popen([sys.executable, "-m", "orderproject.stack"], env=env, stdout=log, stderr=log)
+    with ExitStack() as servers:
+        node = servers.enter_context(rabbit.Node(folder / "rabbitmq")) if broker == "rabbitmq" else None
+        if node:
+            variables["BROKER_URL"] = node.url
+        with (folder / "stack.log").open("wb") as log:
+            started = subprocess.Popen(
+                [sys.executable, "-m", "orderproject.stack"], env=variables, stdout=log, stderr=log
+            )
+            try:
+                told = _environment(folder / "data" / "environment", started)
+                live = Live(folder, psutil.Process(started.pid), variables, told, node)
+                live.wait_ready()
+                _wait_for(folder / "stack.log", "Serving", started)
+                yield live
+            finally:
+                _stop(started)
+
+
+def _stop(started: subprocess.Popen[bytes]) -> None:
+    started.send_signal(signal.SIGINT)
     try:
-        live = Live(folder, psutil.Process(started.pid), _environment(folder / "data" / "environment", started))
-        live.wait_ready()
-        _wait_for(folder / "stack.log", "Serving", started)
-        yield live
-    finally:
-        started.send_signal(signal.SIGINT)
-        try:
-            started.wait(30)
-        except subprocess.TimeoutExpired:
-            started.kill()
-        log.close()
+        started.wait(30)
+    except subprocess.TimeoutExpired:
+        started.kill()
 
 
 def _wait_for(log: Path, word: str, started: subprocess.Popen[bytes]) -> None:

@@ -23,8 +23,10 @@ from tests.acceptance.shop import Shop
 from tests.chaos.conftest import Opening
 
 
-def supervised(shop: Shop, name: str, silence: float) -> tuple[Supervisor, Process]:
-    process = Process(replace(spec(shop.deployment, name), silence=silence), shop.folder / "logs" / f"{name}.log")
+def supervised(shop: Shop, name: str, silence: float, **variables: str) -> tuple[Supervisor, Process]:
+    described = spec(shop.deployment, name)
+    described = replace(described, silence=silence, env={**(described.env or {}), **variables})
+    process = Process(described, shop.folder / "logs" / f"{name}.log")
     supervisor = Supervisor()
     supervisor.add([Child(process)])
     supervisor.forgive()
@@ -40,23 +42,27 @@ def tick_until(supervisor: Supervisor, done: Callable[[], bool], within: float) 
         supervisor.tick()
 
 
-@pytest.mark.parametrize("name", ["relay", "beat", "worker-core", "worker-network"])
+def seen(supervisor: Supervisor) -> bool:
+    """It has given a sign of life, or answered, since it was started."""
+    (child,) = supervisor.children
+    return child._pulse._seen > 0
+
+
+@pytest.mark.parametrize("name", ["relay", "beat", "worker-core", "worker-network", "web", "sandbox", "flower"])
 def test_a_frozen_process_is_killed_and_started_again(
     opening: Opening, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with opening() as shop:
         supervisor, process = supervised(shop, name, silence=4)
         try:
-            sign = process.spec.heartbeat
-            assert sign
-            tick_until(supervisor, sign.exists, 30)
+            tick_until(supervisor, lambda: seen(supervisor), 30)
             frozen = process.pid
             assert frozen
-            os.kill(frozen, signal.SIGSTOP)
+            os.killpg(frozen, signal.SIGSTOP)
             tick_until(supervisor, lambda: process.running and process.pid != frozen, 20)
             said = capfd.readouterr().out
             assert f"{name} runs but has given no sign of life for 4 s; it is ended." in said
-            tick_until(supervisor, sign.exists, 30)
+            tick_until(supervisor, lambda: seen(supervisor), 30)
         finally:
             supervisor.stop()
 

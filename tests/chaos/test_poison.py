@@ -99,6 +99,13 @@ def test_a_step_that_kills_its_worker_fails_after_its_attempts_and_is_undone(sho
     assert list(SagaRun.objects.exclude(id=run.id).values_list("state", flat=True)) == ["done"] * 5
 
 
+def test_a_handler_that_kills_the_relay_ends_dead_after_its_attempts(shop: Shop):
+    stung = sting("inline", "dies")
+    deaths = until(shop, lambda: states("inline", stung) == ("dead", {"done"}))
+    assert deaths == 4  # unseen, with its neighbours, and then alone as often as it may
+    assert failures("inline", stung) == ["vanished", "vanished"]
+
+
 @pytest.mark.parametrize(
     ("who", "how"),
     [

@@ -7,4 +7,4 @@ class HurtingConfig(AppConfig):
     name = "tests.chaos.hurting"
 
     def ready(self) -> None:
-        from tests.chaos.hurting import handlers, steps  # noqa: F401  they declare themselves
+        from tests.chaos.hurting import handlers, lingering, singing, steps, toiling  # noqa: F401  they declare themselves

@@ -62,3 +62,10 @@ def threaded(events: Sequence[Stung]) -> None:
     """In a thread, outside any transaction."""
     for event in events:
         _suffer("threaded", event)
+
+
+@subscribe(Stung, queue=Queue.STREAMS, at_relay=True, batch=50, retry=RETRY)
+def inline(events: Sequence[Stung]) -> None:
+    """Within the relay's own claim."""
+    for event in events:
+        _suffer("inline", event)
