@@ -1,7 +1,8 @@
 # Needs only Python 3.11 or newer, git and make. `make run PYTHON=/path/to/python` names another Python.
-.PHONY: run test chaos lint ruff types contracts django shell clean lock runtime development chromium rabbitmq
+.PHONY: run test chaos lint ruff types contracts django bandit audit shell clean lock runtime development chromium rabbitmq
 
 PYTHON_OF_PROJECT := .venv/bin/python
+PACKAGES := events sagas orders inventory payments notifications orderproject
 STACK_DATA_DIR ?= var/stack
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 # For tools that load the settings and need no server.
@@ -14,7 +15,11 @@ run: runtime
 test: development chromium rabbitmq
 	$(PYTHON_OF_PROJECT) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-lint: ruff types contracts django
+lint: ruff types contracts django bandit
+
+# Faults under load, with everything reconciled; CHAOS="--rounds 10 --broker rabbitmq" says how.
+chaos: development rabbitmq
+	$(PYTHON_OF_PROJECT) -m tests.chaos $(CHAOS)
 
 ruff: development
 	$(PYTHON_OF_PROJECT) -m ruff check .
@@ -30,6 +35,15 @@ django: development
 	@# Without a database, or Django would wait for it to compare histories.
 	$(NOWHERE) DATABASE_URL= PYTHONWARNINGS=ignore $(PYTHON_OF_PROJECT) manage.py makemigrations --check --dry-run
 	$(NOWHERE) $(PYTHON_OF_PROJECT) manage.py check
+
+bandit: development
+	$(PYTHON_OF_PROJECT) -m bandit --quiet --configfile pyproject.toml --recursive $(PACKAGES) manage.py
+
+# What is known against the versions that we run. It asks PyPI, so it needs the network, and is no part of lint; where
+# an answer is missing it fails instead of counting that as a good one.
+audit: development
+	$(PYTHON_OF_PROJECT) -m pip_audit --strict --disable-pip --require-hashes \
+		--requirement requirements.txt --requirement requirements-dev.txt
 
 # Django's shell on the running stack.
 shell: runtime

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from orderproject import api_key_admin  # noqa: F401  registers itself
 from orderproject.models import User
 
 ONLY_SUPERUSERS_GIVE = ("is_staff", "is_superuser", "groups", "user_permissions")

@@ -29,10 +29,10 @@ from httpx_sse import ServerSentEvent, connect_sse
 from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 STREAMING = httpx.Timeout(10, read=45)
 """A stream that is silent for three of its comments' intervals is dead."""
-ENDS = {"confirmed", "cancelled", "delivered", "returned"}
+ENDS = {"order.confirmed", "order.cancelled", "order.shipped", "order.delivered", "order.returned"}
 RETRIES = 10
 """How often a lost stream is taken up again before the client gives up."""
 
@@ -107,8 +107,9 @@ class Shop:
                         source.response.read()
                         _checked(source.response)
                     for event in source.iter_sse():
-                        last = event.id
-                        yield event
+                        last = event.id or last
+                        if event.data:
+                            yield event
             except httpx.TransportError:
                 time.sleep(1)
         raise ClientError("The stream was lost again and again.")
@@ -181,10 +182,9 @@ def place(options: argparse.Namespace, session: Session) -> None:
 
 
 def orders(options: argparse.Namespace, session: Session) -> None:
-    table = Table("id", "number", "status", "total", "placed")
     for one in Shop.of(session).get("orders/", status=options.status)["results"]:
-        table.add_row(one["id"], one["number"], one["status"], _money(one["total"]), one["createdAt"])
-    console.print(table)
+        parts = (one["id"], one["number"], f"{one['status']:9}", one["createdAt"], _money(one["total"]))
+        console.print("  ".join(parts))
 
 
 def show(options: argparse.Namespace, session: Session) -> None:
@@ -201,11 +201,12 @@ def cancel(options: argparse.Namespace, session: Session) -> None:
 
 
 def _watch(shop: Shop, order_id: str) -> None:
-    """Until the order has ended, or may rest."""
+    """Until nothing more is to be expected of the order by itself."""
+    version = shop.get(f"orders/{order_id}/")["version"]
     for event in shop.follow(order_id):
         envelope = event.json()
         console.print(f"{envelope['timestamp']}  {event.event:24} {_gist(envelope['data'])}")
-        if event.event.startswith("order.") and event.event.removeprefix("order.") in ENDS:
+        if event.event in ENDS and envelope["streamVersion"] >= version:
             return
 
 

@@ -16,7 +16,13 @@ from events.models import Delivery, DeliveryState
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         _group("", [_link("Dashboard", "dashboard", "", "admin:index")]),
-        _group("Orders", [_model("Orders", "shopping_cart", "orders", "order")]),
+        _group(
+            "Orders",
+            [
+                _model("Orders", "shopping_cart", "orders", "order"),
+                _model("Daily sales", "bar_chart", "orders", "dailysales"),
+            ],
+        ),
         _group(
             "Catalogue & stock",
             [
@@ -34,13 +40,21 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _model("Refunds", "currency_exchange", "payments", "refund"),
             ],
         ),
-        _group("Notifications", [_model("Notifications", "mail", "notifications", "notification")]),
+        _group(
+            "Notifications",
+            [
+                _model("Notifications", "mail", "notifications", "notification"),
+                _model("Webhooks", "webhook", "notifications", "webhook"),
+                _model("Webhook deliveries", "outbox", "notifications", "webhookdelivery"),
+            ],
+        ),
         _group(
             "Events & deliveries",
             [
                 _model("Stored events", "history", "events", "storedevent"),
                 _model("Deliveries", "send", "events", "delivery") | _dead_badge(request),
                 _model("Dead messages", "unsubscribe", "events", "deadmessage"),
+                _model("Replays", "replay", "events", "replay"),
                 _model("Breakers", "electrical_services", "events", "breaker"),
             ],
         ),
@@ -51,6 +65,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _model("Users", "person", "orderproject", "user"),
                 _model("Groups", "group", "auth", "group"),
+                _model("API keys", "key", "orderproject", "apikey"),
             ],
         ),
         _group("Elsewhere", _elsewhere()),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
 import msgspec
-from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
@@ -64,6 +64,27 @@ def _schemas(struct: type[msgspec.Struct]) -> dict[str, Any]:
     return components
 
 
+class EitherScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """An access token or an API key, whichever the caller has."""
+
+    target_class = "orderproject.identity.Authentication"
+    name = ["jwtAuth", "apiKeyAuth"]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
+        return [{name: []} for name in self.name]
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        return [
+            {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From `auth/token/`."},
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": "For servers: `Api-Key`, a space, and the key that the admin showed.",
+            },
+        ]
+
+
 # --- what all operations share -------------------------------------------------------------------------------
 
 REQUEST_ID = {
@@ -76,6 +97,15 @@ REQUEST_ID = {
 ANSWERED_ID = {"description": "The request's id.", "schema": {"type": "string"}}
 RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
 WAIT = {"409", "429", "503"}
+QUOTA = {
+    name: {"description": description, "schema": {"type": kind}}
+    for name, kind, description in (
+        ("RateLimit-Limit", "integer", "Requests that you may send in a minute."),
+        ("RateLimit-Remaining", "integer", "Requests that you may send at once."),
+        ("RateLimit-Reset", "integer", "Seconds until the limit is whole again."),
+        ("RateLimit-Policy", "string", "The limit with its seconds, `60000;w=60`."),
+    )
+}
 
 
 def add_what_all_share(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
@@ -83,7 +113,7 @@ def add_what_all_share(result: dict[str, Any], generator: Any, request: Any, pub
     components = result["components"]
     components["schemas"].update(_schemas(Problem))
     components["parameters"] = {"RequestId": REQUEST_ID}
-    components["headers"] = {"RequestId": ANSWERED_ID, "RetryAfter": RETRY_AFTER}
+    components["headers"] = {"RequestId": ANSWERED_ID, "RetryAfter": RETRY_AFTER, **QUOTA}
     for path, operation in _operations(result):
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/RequestId"})
         responses = operation["responses"]
@@ -104,12 +134,16 @@ def _operations(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _always(path: str, operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "400", "Something in the request is not as this description says; `errors` says where."
     yield "406", "Only JSON can be had."
+    yield "429", "`too-many-requests`: more than your rate limit allows."
     yield "503", "The database does not answer: try again."
     if operation.get("security"):
-        yield "401", "No access token, or one that has expired."
+        yield "401", "No access token or API key, or one that has expired."
     if "{" in path:
         yield "404", "There is none, or it is not yours to see."
+    if any(parameter.get("name") == "cursor" for parameter in operation["parameters"]):
+        yield "422", "This `cursor` is none of ours, or for another `ordering`: start again without it."
     if "requestBody" in operation:
+        yield "422", "It fits the schema, and yet it cannot be done; `errors` may say where."
         yield "413", "The body is larger than 1 MiB."
         yield "415", "The body is not declared as application/json."
 
@@ -117,6 +151,8 @@ def _always(path: str, operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _complete(status: str, response: dict[str, Any]) -> None:
     headers = response.setdefault("headers", {})
     headers["X-Request-ID"] = {"$ref": "#/components/headers/RequestId"}
+    for name in QUOTA:
+        headers[name] = {"$ref": f"#/components/headers/{name}"}
     if status >= "400":
         response["content"] = {CONTENT_TYPE: {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
     if status in WAIT:

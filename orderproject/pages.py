@@ -14,14 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from events.unprocessable import Unprocessable
+
 SALT = "page"
 LIMIT, MOST = 50, 200
-
-
-class NoSuchPage(ValidationError):
-    """It fits the schema, and yet leads nowhere."""
-
-    status_code = 422
 
 
 class Pageable(Protocol):
@@ -67,9 +63,9 @@ class CursorPages(BasePagination):
         try:
             cursor = msgspec.convert(signing.loads(text, salt=SALT), _Cursor)
         except (signing.BadSignature, ValueError) as error:
-            raise NoSuchPage({"cursor": ["This is no cursor of ours: start again without it."]}) from error
+            raise Unprocessable({"cursor": ["This is no cursor of ours: start again without it."]}) from error
         if cursor.ordering != self.ordering:
-            raise NoSuchPage({"cursor": [f"This cursor is for ordering={cursor.ordering}: start again."]})
+            raise Unprocessable({"cursor": [f"This cursor is for ordering={cursor.ordering}: start again."]})
         return cursor
 
     def get_paginated_response(self, data: Any) -> Response:

@@ -87,7 +87,7 @@ _BY_TYPE: dict[type[Exception], tuple[int, str]] = {
 
 def _errors_of_line(error: Refused) -> list[FieldError]:
     index = getattr(error, "index", None)
-    return [] if index is None else [FieldError(f"#/items/{index}/sku", error.detail)]
+    return [] if index is None else [FieldError(f"#/items/{index}/{getattr(error, 'field', 'sku')}", error.detail)]
 
 
 def _of_framework(request: HttpRequest, error: exceptions.APIException) -> HttpResponse:

@@ -5,6 +5,7 @@ Production refuses to start without real secrets. `stack` is the one-command sta
 """
 
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def outside(name: str, *, loopback: str) -> str:
 
 
 SECRET_KEY = secret("SECRET_KEY", shortest=50)
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])  # earlier ones: they still open
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list(
     "ALLOWED_HOSTS", default=[] if PRODUCTION else ["127.0.0.1", "localhost", "testserver"]
@@ -79,6 +81,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "orderproject.middleware.RateLimitMiddleware",
     "orderproject.middleware.PathMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -113,6 +116,9 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         # Celery closes the connection around every task; a pool makes that cost nothing.
         "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 10},
         "server_side_binding": True,  # arrays travel as they are instead of as literals
+        # A plan that was made while a table was small must not be kept as it grows: neither for a statement that is
+        # prepared, nor for the look at a foreign key, which PostgreSQL prepares by itself.
+        "options": "-c plan_cache_mode=force_custom_plan",
         "connect_timeout": 5,
         # A peer that vanished is noticed within half a minute instead of two hours.
         "keepalives_idle": 10,
@@ -121,45 +127,55 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     }
 )
 if ENVIRONMENT == "test":
-    DATABASES["default"]["OPTIONS"]["options"] = "-c events.erasable=on"  # the log may be emptied between tests
+    DATABASES["default"]["OPTIONS"]["options"] += " -c events.erasable=on"  # the log may be emptied between tests
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey or Redis ------------------------------------------------------------------------------------
 REDIS_URL: str = env.str("REDIS_URL")
 BROKER_URL: str = env.str("BROKER_URL", default="") or REDIS_URL
+if not BROKER_URL.startswith(("redis://", "rediss://", "amqp://", "amqps://")):
+    raise ImproperlyConfigured(  # without the address, which may hold a password
+        f"BROKER_URL begins with {BROKER_URL.partition(':')[0]!r}; it must be redis:// (Valkey too), rediss://, amqp://"
+        " or amqps://. Kafka is no broker for Celery: only one worker could use it"
+    )
 
 # --- Celery: see https://docs.celeryq.dev/en/stable/userguide/configuration.html -------------------------
 # On Redis an unacked message comes back after this long (kill -9 of a worker). It stands in three places and
 # must be equal everywhere; rows bring the work back sooner, so it only tidies up.
 VISIBILITY_TIMEOUT = 600
 CELERY_BROKER_URL = BROKER_URL
-CELERY_RESULT_BACKEND = REDIS_URL  # only the counters of chords live there
+CELERY_RESULT_BACKEND = f"sagas.results:Backend+{REDIS_URL}"  # only the counters of chords live there
 CELERY_VISIBILITY_TIMEOUT = VISIBILITY_TIMEOUT
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"confirm_publish": True}  # RabbitMQ: a publish that the node did not take raises
     if BROKER_URL.startswith("amqp")
     else {
         "visibility_timeout": VISIBILITY_TIMEOUT,
-        "unacked_restore_interval": 10,  # the sweep's own delay is about ten of these
+        "unacked_restore_interval": 10,  # a worker that was killed: seconds between two looks for what it held …
+        "unacked_restore_throttle": 1,  # … and every look counts; by default it is every tenth
         "socket_timeout": 10,  # a frozen server is an error, not a wait without end
-        "socket_connect_timeout": 2,
-        "socket_keepalive": True,
-        "health_check_interval": 15,
+        "socket_connect_timeout": 2,  # nor is a host that answers nobody
+        "socket_keepalive": True,  # a peer that vanished without a word is noticed
+        "max_retries": 0,  # of connecting in order to publish: the rows ask again sooner
+        "health_check_interval": 15,  # a connection that is only half there is found out before it is used
     }
 )
-CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": VISIBILITY_TIMEOUT}
-CELERY_REDIS_SOCKET_TIMEOUT = 10.0
-CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2.0
-CELERY_REDIS_RETRY_ON_TIMEOUT = True
-CELERY_REDIS_SOCKET_KEEPALIVE = True
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {
+    "visibility_timeout": VISIBILITY_TIMEOUT,
+    "retry_policy": {"max_retries": 1},  # a chord that cannot be counted is asked again by rows
+}
+CELERY_REDIS_SOCKET_TIMEOUT = 10.0  # the same for the counters of chords: a frozen server must not hold a worker,
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2.0  # nor one that answers nobody,
+CELERY_REDIS_SOCKET_KEEPALIVE = True  # nor one that vanished
+CELERY_REDIS_RETRY_ON_TIMEOUT = True  # a server that was slow once is asked once more
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True  # workers may start before their broker
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_HEARTBEAT = 10
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # and wait for one that is away for as long as it takes
+CELERY_BROKER_HEARTBEAT = 10  # RabbitMQ: a connection that died silently is given up, on both sides
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]  # never unpickle what a stranger queued
 CELERY_TASK_IGNORE_RESULT = True  # rows hold outcomes; only the header of a chord keeps a result
-CELERY_RESULT_EXPIRES = timedelta(hours=1)
+CELERY_RESULT_EXPIRES = timedelta(hours=1)  # a chord that lost a part must not fill the memory for ever
 CELERY_TASK_ACKS_LATE = True  # a worker that dies gives back what it held
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the attempt count in the row stops poison; redelivery would loop it
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a message is a batch: never hoard
@@ -167,7 +183,6 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # rows make 
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0  # with REMAP_SIGTERM=SIGQUIT: SIGTERM hands back what is held
 CELERY_TASK_CREATE_MISSING_QUEUES = False  # a misspelt queue fails at once
 CELERY_TASK_ROUTES = ("events.routing.route",)
-# Direct, so that messages go by the queue's name: bindings of other exchanges are keys that a FLUSHALL takes along.
 # What RabbitMQ must know of a queue; on Redis nothing. Workers declare the queues, and the dead one behind them.
 RABBITMQ_QUEUE: dict[str, Any] = {
     "x-queue-type": "quorum",  # a node lost with its disk takes no message with it
@@ -176,6 +191,7 @@ RABBITMQ_QUEUE: dict[str, Any] = {
     "x-dead-letter-strategy": "at-least-once",  # a node lost on its way there does not lose it
     "x-overflow": "reject-publish",  # which that needs; and a full queue says no instead of dropping the oldest
 }
+# Direct, so that messages go by the queue's name: bindings of other exchanges are keys that a FLUSHALL takes along.
 CELERY_TASK_QUEUES = [
     BrokerQueue(
         str(queue),
@@ -194,8 +210,8 @@ CELERY_WORKER_CONSUMER = "events.consumer:Consumer"  # keeps what Celery's own l
 CELERY_BEAT_SCHEDULER = "events.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # beat gives its sign of life at every turn
 WORKER_TASK_LIMIT = 360.0  # seconds after which a task counts as stuck, and its worker with it: above every time_limit
-CELERY_WORKER_DETECT_QUORUM_QUEUES = True
-CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum" if BROKER_URL.startswith("amqp") else "classic"
+CELERY_WORKER_DETECT_QUORUM_QUEUES = True  # quorum queues refuse a prefetch for all consumers together
+CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum" if BROKER_URL.startswith("amqp") else "classic"  # what Celery declares itself
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # A sweep that waited for longer than it takes to send the next one is worth nothing: it expires.
     "sweep late saga stages": {"task": "sagas.sweep", "schedule": 1.0, "options": {"expires": 5}},
@@ -204,8 +220,15 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "go on with replays": {"task": "events.replay", "schedule": 2.0, "options": {"expires": 5}},
     "forget deliveries": {"task": "events.prune", "schedule": 60.0, "options": {"expires": 60}},
     "forget sagas": {"task": "sagas.prune", "schedule": 60.0, "options": {"expires": 60}},
+    "send webhooks": {"task": "notifications.send_webhooks", "schedule": 5.0, "options": {"expires": 5}},
+    "look after webhooks": {
+        "task": "notifications.look_after_webhooks",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "forget answers": {"task": "orders.prune_idempotent_requests", "schedule": 60.0, "options": {"expires": 60}},
 }
 
@@ -215,14 +238,27 @@ RELAY_POLL = env.float("RELAY_POLL", default=0.5)  # seconds between two looks w
 RELAY_LEASE = env.float("RELAY_LEASE", default=60.0)  # seconds until an unanswered delivery is sent again
 RELAY_GATE = env.int("RELAY_GATE", default=2)  # messages waiting in a queue above which nothing more is sent
 
+# --- Live streams ---------------------------------------------------------------------------------------
+LIVE_POLL = env.float("LIVE_POLL", default=0.25)  # seconds between two looks at the log when no hint arrives
+# Where web hands streams over; none: the proxy in front routes them.
+LIVE_SOCKET: str = env.str("LIVE_SOCKET", default="")
+
+# --- Metrics: networks from which /metrics may be read -----------------------------------------------------
+METRICS_NETWORKS: list[str] = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
+
 # --- Retention: days until what is over is forgotten. The log and the audit never are, nor what waits for a person ---
 RETENTION_DELIVERIES = env.float("RETENTION_DELIVERIES", default=30.0)  # deliveries that are done, with their attempts
-RETENTION_DEAD_MESSAGES = env.float("RETENTION_DEAD_MESSAGES", default=30.0)  # since they were sent again
+RETENTION_DEAD_MESSAGES = env.float("RETENTION_DEAD_MESSAGES", default=30.0)  # since they were sent again, or discarded
+RETENTION_WEBHOOKS = env.float("RETENTION_WEBHOOKS", default=30.0)  # deliveries to webhooks, with their attempts
 RETENTION_SAGAS = env.float("RETENTION_SAGAS", default=90.0)  # runs that ended; a stuck one has not
 
 # --- Who answers what a service asks without knowing whom -------------------------------------------------
 CATALOGUE = "inventory.selectors.offers"
+EVENT_SERVERS = {"api": PUBLIC_URL}  # where events can be had, for the AsyncAPI document; it leaves passwords out
 ORDER_SUMMARIES = "orders.selectors.summaries"
+LIVE_OWNERS = "orders.selectors.owners_of"
+LIVE_STREAMS = "orders.selectors.streams_of"
+ANSWER_ONCE = "orders.idempotency.answer_once"
 AUTH_USER_MODEL = "orderproject.User"
 
 # --- Payments -------------------------------------------------------------------------------------------
@@ -239,9 +275,14 @@ else:
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="orders@example.com")
 
+# --- Webhooks -------------------------------------------------------------------------------------------
+WEBHOOK_ALLOW_HTTP: bool = env.bool("WEBHOOK_ALLOW_HTTP", default=False)  # for a machine by itself
+# Networks inside that webhooks may go to in spite of the rule, such as 127.0.0.0/8
+WEBHOOK_ALLOWED_NETWORKS = [str(ip_network(one)) for one in env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])]
+
 # --- The API --------------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["orderproject.identity.Authentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["orderproject.wire.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["orderproject.wire.JSONParser"],
@@ -256,7 +297,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 SIMPLE_JWT: dict[str, Any] = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),  # as long may a revoked right still work
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
-    "TOKEN_USER_CLASS": "orderproject.auth.Caller",
+    "TOKEN_USER_CLASS": "orderproject.identity.Caller",  # the name of a class  # nosec B105
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Orders",
@@ -273,6 +314,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "DeliveryState": "events.models.DeliveryState.values",
+        "ReplayState": "events.models.ReplayState.values",
         "SagaState": "sagas.serializers.RUN_STATES",
         "SagaStepState": "sagas.serializers.STEP_STATES",
     },
@@ -306,8 +348,15 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "orderproject.auth.locked_out"
+AXES_CLIENT_IP_CALLABLE = "orderproject.addresses.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+# Addresses or networks of our own proxies. Only what these say in X-Forwarded-For is believed.
+TRUSTED_PROXIES = [str(ip_network(one)) for one in env.list("TRUSTED_PROXIES", default=[])]
+# Requests a minute, 0 for any number: per user or API key; per address of strangers; and log-ins, per address.
+RATE_LIMIT = env.int("RATE_LIMIT", default=60_000)
+RATE_LIMIT_ANONYMOUS = env.int("RATE_LIMIT_ANONYMOUS", default=6_000)
+RATE_LIMIT_LOGIN = env.int("RATE_LIMIT_LOGIN", default=120)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

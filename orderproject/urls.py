@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from orderproject.auth import TokenRefreshView, TokenView
 from orderproject.health import livez, readyz
+from orderproject.metrics import metrics
 
 SCHEMA_FOR = 300
 """Seconds for which a process keeps the schema: making it takes a quarter of one."""
@@ -18,6 +19,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("orders.urls")),
     path("", include("events.urls")),
     path("", include("sagas.urls")),
+    path("", include("notifications.urls")),
     path("schema/", cache_page(SCHEMA_FOR)(SpectacularAPIView.as_view()), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(), name="docs"),
 ]
@@ -27,6 +29,7 @@ urlpatterns = [
     path("api/v1/", include(api)),
     path("livez", livez),
     path("readyz", readyz),
+    path("metrics", metrics),
 ]
 
 handler400 = "orderproject.problems.bad_request"

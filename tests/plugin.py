@@ -49,6 +49,9 @@ class Servers:
             "REDIS_URL": self.valkey.url,
             "SECRET_KEY": "only-for-tests-" + "0" * 50,
             "ENVIRONMENT": "test",
+            # All tests log in from one address.
+            "RATE_LIMIT_LOGIN": "1000000",
+            "RATE_LIMIT_ANONYMOUS": "1000000",
         }
 
 

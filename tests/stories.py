@@ -122,7 +122,7 @@ def saga_run(
 
 def told(order: Order, kind: Kind, html: str = "<p>Hello <b>Ada</b></p>") -> Notification:
     letter = Notification.objects.create(
-        order_id=order.id, kind=kind, recipient=order.email, subject=f"Your order {order.number}",
+        order_id=order.id, about=order.id, kind=kind, recipient=order.email, subject=f"Your order {order.number}",
         text="Hello Ada,\n\nall is well.", html=html, sent_at=datetime.now(UTC),
     )  # fmt: skip
     emit([NotificationSent(order_id=order.id, notification_id=letter.id, kind=kind)])

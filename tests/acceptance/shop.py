@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -24,6 +24,8 @@ from orderproject.stack.deployment import Deployment
 from orderproject.stack.ports import free_port
 from orderproject.stack.processes import Process
 from orderproject.stack.table import waves
+from orders.events import Goods
+from orders.fulfilment import deliver, ship, take_back
 from orders.models import Order
 from orders.selectors import payments_of
 from orders.services import Placement, Wanted, place
@@ -48,10 +50,23 @@ class PlacedOrder:
         self.shop.wait_until(lambda: self.row.status not in OPEN and not self.shop.busy(), within)
         return self.row.status
 
+    def ships(self, *items: tuple[str, int]) -> None:
+        ship(self.id, _goods(items), carrier="DHL", tracking_number="JD0140")
+
+    def arrives(self) -> None:
+        deliver(self.id)
+
+    def comes_back(self, *items: tuple[str, int]) -> None:
+        take_back(self.id, _goods(items), reason="too red")
+
     @property
     def payment(self) -> str:
         event = payments_of([self.id]).get(self.id)
         return event.type.partition(".")[2] if event else "pending"
+
+
+def _goods(items: Sequence[tuple[str, int]]) -> list[Goods]:
+    return [Goods(sku=sku, quantity=quantity) for sku, quantity in items]
 
 
 @dataclass

@@ -24,6 +24,7 @@ START = 90.0
 PROCESSES = {
     "sandbox": "payments.sandbox",
     "web": "gunicorn",
+    "live": "orderproject.live",
     "worker-core": "core@",
     "worker-network": "network@",
     "relay": "manage.py relay",

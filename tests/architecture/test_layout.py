@@ -7,20 +7,31 @@ from orderproject.stack.processes import PROJECT
 SERVICES = ("orders", "inventory", "payments", "notifications")
 PACKAGES = ("events", "sagas", *SERVICES, "orderproject")
 FILES = {
-    "__init__", "admin", "api", "apps", "events", "models", "ports", "sagas", "selectors", "serializers", "services",
-    "sql", "steps", "subscribers", "tasks", "urls",
+    "__init__", "admin", "api", "apps", "events", "evolve", "models", "ports", "sagas", "selectors", "serializers",
+    "services", "sql", "steps", "subscribers", "tasks", "urls",
 }  # fmt: skip
 FOLDERS = {"migrations", "management", "static", "templates", "__pycache__"}
 # What a service has beyond them, each with its reason.
 BEYOND = {
     "inventory/allocation.py": "who gets what from where: pure, apart from the rows",
+    "inventory/by_hand.py": "what staff change in the catalogue and the stock, with its line in the audit",
+    "inventory/filters.py": "what lists of products and stock can be narrowed to, over HTTP",
+    "inventory/openapi.py": "what the API's description says beside the types",
     "orders/accepting.py": "one order per key, or many in a call",
     "orders/filters.py": "what a list of orders can be narrowed to, over HTTP",
     "orders/finding.py": "the same in the admin: by an index, never by counting",
+    "orders/fulfilment.py": "what is done with an order once it is confirmed: shipped, delivered, returned",
+    "orders/fulfilment_admin.py": "the same in the admin, on the order's page",
+    "orders/fulfilment_api.py": "the same over HTTP",
     "orders/idempotency.py": "one answer per key, in the transaction of its effect",
     "orders/openapi.py": "what the API's description says beside the types",
     "orders/page.py": "the whole story of an order, gathered for its page in the admin",
     "notifications/mailbox.py": "a Django mail backend, named in the settings",
+    "notifications/filters.py": "what lists of webhooks and their deliveries can be narrowed to, over HTTP",
+    "notifications/openapi.py": "what the API's description says of webhooks beside the types",
+    "notifications/webhook_admin.py": "the admin's pages about webhooks, beside those about mail",
+    "notifications/webhooks": "everything about sending to others: who hears what, secrets, addresses, HTTP",
+    "orders/requests.py": "what every call about orders asks of its request",
     "payments/gateway": "the port to the card processor and its adapters",
     "payments/gateways.py": "which adapter the settings ask for",
     "payments/sandbox": "the card processor for tests, a program of its own",

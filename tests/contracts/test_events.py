@@ -8,6 +8,7 @@ import pytest
 
 from events import Event, registry
 from events.codec import decode, encode
+from events.upcasts import upcasts_from
 from tests.contracts import published
 from tests.contracts.published import GOLDEN, SCHEMAS, file_of, incompatibilities, name_of, schema_of
 
@@ -32,11 +33,14 @@ def test_a_golden_decodes_and_encodes_to_the_same(golden: Path) -> None:
     again = json.loads(encode(event))
     if event.version == version:
         assert again == json.loads(data), f"{type_} {version} has changed: declare the next version"
-    else:
+    elif not upcasts_from(type_, version):  # an upcaster may take away
         assert again.items() >= json.loads(data).items()
 
 
-@pytest.mark.parametrize("schema", published.schemas(), ids=named)
+READ_AS_THEY_ARE = [schema for schema in published.schemas() if not upcasts_from(*name_of(schema))]
+
+
+@pytest.mark.parametrize("schema", READ_AS_THEY_ARE, ids=named)
 def test_the_class_that_reads_a_version_is_compatible_with_it(schema: Path) -> None:
     type_, version = name_of(schema)
     reader = registry.event_class(type_, version)

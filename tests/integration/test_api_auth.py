@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.test import Client
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
@@ -106,6 +107,36 @@ def test_attempts_are_limited_by_user_and_address(client: APIClient) -> None:
     assert log_in(client, REMOTE_ADDR="10.0.0.9").status_code == 200
     user("bob")
     assert log_in(client, username="bob", password="wrong").status_code == 401
+
+
+@pytest.mark.usefixtures("ada")
+def test_attempts_count_for_the_client_behind_our_proxy_and_for_nobody_else(client: APIClient, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+    behind: dict[str, Any] = {"REMOTE_ADDR": "10.0.0.1"}
+    for invented in range(5):
+        forged = {"X-Forwarded-For": f"198.51.100.{invented}, 203.0.113.5"}
+        log_in(client, password="wrong", headers=forged, **behind)
+    assert log_in(client, headers={"X-Forwarded-For": "203.0.113.5"}, **behind).status_code == 429
+    assert log_in(client, headers={"X-Forwarded-For": "203.0.113.6"}, **behind).status_code == 200
+
+
+@pytest.mark.usefixtures("ada")
+def test_who_is_no_proxy_of_ours_cannot_hide(client: APIClient) -> None:
+    for invented in range(5):
+        log_in(client, password="wrong", headers={"X-Forwarded-For": f"198.51.100.{invented}"})
+    assert_problem(log_in(client, headers={"X-Forwarded-For": "198.51.100.99"}), 429, "too-many-attempts")
+
+
+def test_the_admin_counts_the_same_attempts(client: APIClient, ada: User) -> None:
+    ada.is_staff = True
+    ada.save()
+    browser, wrong = Client(), {"username": "ada", "password": "wrong"}
+    answers = [browser.post("/admin/login/", wrong) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200] * 4 + [429]
+    assert answers[-1]["Retry-After"] == "900"
+    assert browser.post("/admin/login/", {**wrong, "password": PASSWORD}).status_code == 429
+    assert_problem(log_in(client), 429, "too-many-attempts")
+    assert browser.post("/admin/login/", {**wrong, "password": PASSWORD}, REMOTE_ADDR="10.0.0.9").status_code == 302
 
 
 @pytest.mark.usefixtures("ada")

@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 from rest_framework.test import APIClient
 
+from events.models import StoredEvent
 from tests.integration.api import BASE, ORDERS, assert_problem, client_of, place, product, user
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +48,7 @@ def test_an_unknown_path(client: APIClient, method: str, path: str) -> None:
         ("patch", f"orders/{UUID(int=4)}/"),
         ("get", f"orders/{UUID(int=4)}/cancel/"),
         ("post", f"orders/{UUID(int=4)}/events/"),
-        ("post", "products/"),
+        ("put", "products/"),
         ("delete", "products/MUG-RED/"),
         ("get", "auth/token/"),
         ("options", "orders/"),
@@ -80,6 +81,35 @@ def test_every_answer_carries_an_id(client: APIClient, path: str) -> None:
     assert len(made) == 2
     for bad in ("with space", "x" * 129, "ä", ""):
         assert client.get(path, headers={"X-Request-ID": bad})["X-Request-ID"] != bad
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_a_trace_is_taken_over_or_made_and_answered(client: APIClient) -> None:
+    assert client.get(ORDERS, headers={"traceparent": TRACE})["traceparent"] == TRACE
+    wrong = ("", "x", TRACE.upper(), f"{TRACE}-00", f"ff{TRACE[2:]}", f"00-{'0' * 32}-b7ad6b7169203331-01")
+    made = {client.get(ORDERS, headers={"traceparent": trace})["traceparent"] for trace in wrong}
+    assert len(made) == len(wrong)
+    assert all(len(trace) == len(TRACE) and trace not in wrong for trace in made)
+
+
+def test_what_follows_from_a_request_bears_its_id_and_its_trace(client: APIClient) -> None:
+    placed = place(client)
+    (event,) = StoredEvent.objects.filter(type="order.created")
+    assert (event.correlation_id, event.traceparent) == (placed["X-Request-ID"], placed["traceparent"])
+
+
+@pytest.mark.parametrize("path", [ORDERS, f"{BASE}auth/token/", f"{BASE}stock/adjust/", f"{BASE}orders/bulk/"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"{", 400), (b'{"a": "\x00"}', 400), (b'{"\xff": 1}', 400), (b'{"unknown": 1}', 400), (b" " * 1_048_577, 413)],
+    ids=["broken", "nul", "no utf-8", "unknown field", "too large"],
+)
+def test_a_body_that_cannot_be_is_told_so_everywhere(path: str, body: Any, status: int) -> None:
+    staff = client_of(user("staff", "inventory.change_stock"))
+    response = staff.generic("POST", path, body, "application/json", headers={"Idempotency-Key": "k"})
+    assert_problem(response, status)
 
 
 def test_a_page_for_people_stays_a_page(client: APIClient) -> None:

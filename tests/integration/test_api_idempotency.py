@@ -62,7 +62,12 @@ def test_what_was_refused_may_be_tried_again(client: APIClient) -> None:
     assert place(client, ("LATER", 1), key="k").status_code == 201
 
 
-@pytest.mark.parametrize("key", [None, "", "k" * 256])
+def test_a_key_that_is_too_long_is_not_called_missing(client: APIClient) -> None:
+    problem = assert_problem(place(client, key="k" * 256), 400, "idempotency-key-invalid")
+    assert "1 to 255 characters" in problem["detail"]
+
+
+@pytest.mark.parametrize("key", [None, ""])
 def test_a_key_is_needed(client: APIClient, key: str | None) -> None:
     headers = {} if key is None else {"Idempotency-Key": key}
     assert_problem(client.post(ORDERS, order(), headers=headers), 400, "idempotency-key-missing")

@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 
 from events import Conflict, Event, Money
 from events.log import emit
+from events.models import Audit
 from orderproject.models import User
 from orders.models import Order
 from payments.events import PaymentAuthorized, PaymentFailed, PaymentRefunded, PaymentSucceeded, PaymentVoided
@@ -319,6 +320,21 @@ def test_staff_need_the_permission(client: APIClient, manager: APIClient) -> Non
     auditor = client_of(user("auditor", "orders.view_order", is_staff=True))
     assert_problem(cancel(auditor, one), 403, "permission-denied")
     assert cancel(manager, one).status_code == 202
+
+
+def test_what_staff_cancel_is_in_the_audit_and_what_customers_cancel_is_not(
+    client: APIClient, manager: APIClient
+) -> None:
+    one, (pending,) = confirmed(client), placed(client, 1)
+    assert cancel(client, confirmed(client)).status_code == 202
+    assert cancel(manager, one).status_code == 202
+    assert_problem(cancel(manager, one), 409, "illegal-transition")
+    assert cancel(manager, pending, {"reason": "asked by phone"}).status_code == 202
+    lines = Audit.objects.order_by("id").values_list("actor", "action", "target_kind", "target_ids", "reason")
+    assert list(lines) == [
+        ("manager", "cancel", "order", [one], "by mistake"),
+        ("manager", "cancel", "order", [pending], "asked by phone"),
+    ]
 
 
 def test_a_conflict_is_a_409(client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:

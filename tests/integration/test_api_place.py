@@ -123,6 +123,8 @@ def test_the_answer_is_what_is_read_later(client: APIClient) -> None:
         ({"items": [{"sku": "", "quantity": 1}]}, "#/items/0/sku"),
         ({"items": [{"sku": "MUG-RED", "quantity": 1, "price": "0.01"}]}, "#/items/0/price"),
         ({"items": [{"sku": f"S{number}", "quantity": 1} for number in range(501)]}, "#/items"),
+        ({"currency": "EUR\n"}, "#/currency"),
+        ({"paymentToken": "tok_visa\n"}, "#/paymentToken"),
         ({"discount": 1}, "#/discount"),
         ({"a/b~c": 1}, "#/a~1b~0c"),
         ({"email": "a\0@example.com"}, "#/email"),
@@ -133,6 +135,11 @@ def test_the_answer_is_what_is_read_later(client: APIClient) -> None:
 def test_what_does_not_fit_is_refused_with_its_place(client: APIClient, changes: Any, pointer: str) -> None:
     assert_problem(send(client, changed(**changes)), 400, "invalid", pointer)
     assert not Order.objects.exists()
+
+
+def test_an_integer_may_be_written_as_json_allows(client: APIClient) -> None:
+    body = json.dumps(order(("MUG-RED", 2))).replace('"quantity": 2', '"quantity": 2.0')
+    assert send(client, body).json()["items"][0]["quantity"] == 2
 
 
 def test_a_product_stands_in_an_order_once(client: APIClient) -> None:

@@ -44,24 +44,48 @@ def test_it_is_openapi_3_1_and_names_what_is_there(schema: dict[str, Any]) -> No
         (f"{BASE}auth/token/", "post"),
         (f"{BASE}auth/token/refresh/", "post"),
         (f"{BASE}products/", "get"),
+        (f"{BASE}products/", "post"),
         (f"{BASE}products/{{sku}}/", "get"),
+        (f"{BASE}products/{{sku}}/", "patch"),
+        (f"{BASE}stock/", "get"),
+        (f"{BASE}stock/adjust/", "post"),
         (f"{BASE}orders/", "get"),
         (f"{BASE}orders/", "post"),
         (f"{BASE}orders/bulk/", "post"),
         (f"{BASE}orders/{{order_id}}/", "get"),
         (f"{BASE}orders/{{order_id}}/cancel/", "post"),
+        (f"{BASE}orders/{{order_id}}/shipments/", "post"),
+        (f"{BASE}orders/{{order_id}}/deliver/", "post"),
+        (f"{BASE}orders/{{order_id}}/returns/", "post"),
         (f"{BASE}orders/{{order_id}}/events/", "get"),
+        (f"{BASE}orders/{{order_id}}/stream/", "get"),
+        (f"{BASE}stream/", "get"),
         (f"{BASE}dead-letters/", "get"),
         (f"{BASE}dead-letters/groups/", "get"),
         (f"{BASE}dead-letters/retry/", "post"),
         (f"{BASE}dead-letters/discard/", "post"),
         (f"{BASE}dead-letters/{{letter}}/", "get"),
         (f"{BASE}dead-letters/{{letter}}/edit/", "post"),
+        (f"{BASE}replays/", "post"),
+        (f"{BASE}replays/{{replay_id}}/", "get"),
+        (f"{BASE}events/", "get"),
+        (f"{BASE}event-types/", "get"),
+        (f"{BASE}event-types/{{type}}/{{version}}/schema.json", "get"),
+        (f"{BASE}asyncapi.json", "get"),
         (f"{BASE}sagas/", "get"),
         (f"{BASE}sagas/{{run_id}}/", "get"),
         (f"{BASE}sagas/{{run_id}}/retry/", "post"),
         (f"{BASE}sagas/{{run_id}}/skip/", "post"),
         (f"{BASE}sagas/{{run_id}}/compensate/", "post"),
+        (f"{BASE}webhooks/", "get"),
+        (f"{BASE}webhooks/", "post"),
+        (f"{BASE}webhooks/{{webhook_id}}/", "get"),
+        (f"{BASE}webhooks/{{webhook_id}}/", "patch"),
+        (f"{BASE}webhooks/{{webhook_id}}/", "delete"),
+        (f"{BASE}webhooks/{{webhook_id}}/rotate-secret/", "post"),
+        (f"{BASE}webhooks/{{webhook_id}}/test/", "post"),
+        (f"{BASE}webhooks/{{webhook_id}}/deliveries/", "get"),
+        (f"{BASE}webhooks/{{webhook_id}}/deliveries/{{delivery_id}}/redeliver/", "post"),
     }
 
 
@@ -85,8 +109,22 @@ def test_operations_have_names_of_their_own(schema: dict[str, Any]) -> None:
 
 def test_only_the_catalogue_and_the_log_in_are_open(schema: dict[str, Any]) -> None:
     without = {operation["operationId"] for operation in operations(schema) if not any(operation.get("security", []))}
-    assert without == {"login", "refresh", "listProducts", "getProduct"}
+    assert without == {"login", "refresh", "listProducts", "getProduct", "getEventSchema"}
     assert schema["components"]["securitySchemes"]["jwtAuth"]["scheme"] == "bearer"
+
+
+def test_a_token_or_a_key_will_do(schema: dict[str, Any]) -> None:
+    schemes = schema["components"]["securitySchemes"]
+    assert (schemes["apiKeyAuth"]["in"], schemes["apiKeyAuth"]["name"]) == ("header", "Authorization")
+    for operation in operations(schema):
+        assert operation.get("security", [{}]) in ([{}], [{"jwtAuth": []}, {"apiKeyAuth": []}]), operation
+
+
+def test_every_answer_tells_the_rate_limit(schema: dict[str, Any]) -> None:
+    for operation in operations(schema):
+        assert "429" in operation["responses"]
+        for response in operation["responses"].values():
+            assert {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} <= response["headers"].keys()
 
 
 def test_placing_is_described_with_all_its_headers(schema: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ SERVICES = raw()["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 SCALED = [name for name in OURS if name.startswith("worker-") or name in {"web", "relay"}]
 # Read by Celery, Flower, the sandbox and the heartbeat, and not by the settings.
-OTHER_VARIABLES = {"REMAP_SIGTERM", "FLOWER_BASIC_AUTH", "SANDBOX_API_KEY", "HEARTBEAT_DIR"}
+OTHER_VARIABLES = {"REMAP_SIGTERM", "FLOWER_BASIC_AUTH", "SANDBOX_API_KEY", "HEARTBEAT_DIR", "LIVEZ_ADDRESS"}
 
 
 def variables_of_settings() -> set[str]:
@@ -61,8 +61,9 @@ def test_without_it_nothing_starts_and_the_reason_is_told(name: str) -> None:
 
 def test_no_secret_has_a_default() -> None:
     secrets = {name for name in composefile.variables() if re.search("KEY|PASSWORD|AUTH|TOKEN", name)}
-    assert secrets - required().keys() == {"RABBITMQ_PASSWORD"}
+    assert secrets - required().keys() == {"RABBITMQ_PASSWORD", "SECRET_KEY_FALLBACKS"}
     assert "${RABBITMQ_PASSWORD:-}" in composefile.FILE.read_text()
+    assert "${SECRET_KEY_FALLBACKS:-}" in composefile.FILE.read_text()
 
 
 def test_dependencies_volumes_and_profiles_resolve() -> None:

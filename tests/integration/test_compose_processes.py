@@ -52,6 +52,7 @@ class Composition:
         self.places = {
             "0.0.0.0": "127.0.0.1",  # noqa: S104  to be replaced
             "8000": str(free_port()),
+            "8001": str(free_port()),
             "8090": str(free_port()),
             "5555": str(free_port()),
             "/tmp": str(folder),  # noqa: S108  to be replaced

@@ -13,11 +13,13 @@ from events import Money
 from events.models import StoredEvent
 from notifications.models import Kind, Notification
 from notifications.services import notify, resend
+from notifications.subscribers import mail_return, mail_shipment
 from orderproject.stack.ports import free_port
-from orders.events import Item
-from orders.models import Order
+from orders.events import Goods, Item, OrderReturned, OrderShipped
+from orders.models import Order, OrderLine
 
 pytestmark = pytest.mark.django_db(transaction=True)
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 class Inbox:
@@ -84,6 +86,47 @@ def test_each_kind_is_told_of_its_own(inbox: Inbox):
     notify(Kind.CONFIRMATION, [order])
     notify(Kind.CANCELLATION, [order])
     assert len(inbox.mails) == 2
+
+
+def test_each_parcel_is_told_of_once_with_what_is_in_it(inbox: Inbox):
+    order_id = an_order()
+    OrderLine.objects.create(order_id=order_id, position=0, sku="MUG", name="Mug, <red>", quantity=2, unit_price=1)
+    parcels = [
+        OrderShipped(
+            order_id=order_id, shipment_id=uuid4(), items=(Goods(sku="MUG", quantity=1),), carrier="DHL",
+            tracking_number=f"JD{number}", complete=complete,
+        )
+        for number, complete in enumerate((False, True))
+    ]  # fmt: skip
+    assert mail_shipment(parcels) == {}
+    assert mail_shipment(parcels[::-1]) == {}
+    partly, whole = inbox.texts()
+    number = Order.objects.get().number
+    assert f"Your order {number} was partly shipped" in partly
+    assert f"Your order {number} was shipped" in whole
+    told = Notification.objects.order_by("id")
+    assert [one.about for one in told] == [parcel.shipment_id for parcel in parcels]
+    assert [f"DHL: JD{number}" in one.text for number, one in enumerate(told)] == [True, True]
+    assert f"1 {TIMES} Mug, <red>\n" in told[0].text
+    assert f"<li>1 {TIMES} Mug, &lt;red&gt;</li>" in told[0].html
+
+
+def test_a_return_is_told_of_with_its_refund(inbox: Inbox):
+    bad, good = an_order("refused@example.com"), an_order()
+    returns = [
+        OrderReturned(
+            order_id=order_id, return_id=uuid4(), items=(Goods(sku="MUG", quantity=2),), reason="too red",
+            refund=Money(Decimal("19.80"), "EUR"), complete=True,
+        )
+        for order_id in (bad, good)
+    ]  # fmt: skip
+    assert list(mail_return(returns)) == [0]
+    (content,) = inbox.texts()
+    assert f"Your order {Order.objects.get(id=good).number} was returned" in content
+    letter = Notification.objects.get(order_id=good)
+    assert (letter.kind, letter.about) == (Kind.RETURN, returns[1].return_id)
+    assert "Refund  19.80 EUR" in letter.text
+    assert "<strong>19.80 EUR</strong>" in letter.html
 
 
 def test_a_bad_address_fails_its_own_mail_only(inbox: Inbox):

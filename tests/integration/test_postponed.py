@@ -225,6 +225,19 @@ def test_messages_that_come_twice_do_not_use_up_the_probes(mail: Mail):
     assert SERVER.permit(9).granted == 2
 
 
+def test_what_has_vanished_too_often_does_not_use_up_a_probe(mail: Mail):
+    """It is never called, so its permit is free again."""
+    plan_visits(1)
+    open_the_breaker()
+    SagaStep.objects.update(attempts=ailing.RETRY.attempts)  # begun so often, and never answered
+    time.sleep(0.45)
+    mail.deliver()
+    assert ailing.asked == []
+    assert SagaStep.objects.get().state == "undone"
+    assert SagaRun.objects.get().reason_code == "announce_failed"
+    assert SERVER.permit(9).granted == 2
+
+
 # --- mail ----------------------------------------------------------------------------------------------------
 
 

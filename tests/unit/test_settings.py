@@ -39,6 +39,12 @@ def test_deployment_checks_are_clean_in_production():
         ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS must name the hosts"),
         ({"PAYMENT_GATEWAY_URL": ""}, "PAYMENT_GATEWAY_URL must be set"),
         ({"EMAIL_URL": ""}, "EMAIL_URL must be set"),
+        ({"TRUSTED_PROXIES": "proxy"}, "'proxy' does not appear to be an IPv4 or IPv6 network"),
+        ({"BROKER_URL": "confluentkafka://kafka:9092"}, "Kafka is no broker for Celery"),
+        (
+            {"BROKER_URL": "kafka:9092"},
+            "BROKER_URL begins with 'kafka'; it must be redis:// (Valkey too), rediss://, amqp://",
+        ),
         ({"ENVIRONMENT": "staging"}, "must be production, stack or test"),
     ],
 )

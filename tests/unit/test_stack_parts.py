@@ -94,7 +94,7 @@ def test_all_waves_leave_postgres_time_to_stop(deployment: Deployment) -> None:
 
 def test_the_order_of_stopping(deployment: Deployment) -> None:
     stopped = [[spec.name for spec in wave] for wave in reversed(waves(deployment))]
-    assert stopped == [["flower"], ["beat"], ["relay"], ["worker-core", "worker-network"], ["web"], ["sandbox"]]
+    assert stopped == [["flower"], ["beat"], ["relay"], ["worker-core", "worker-network"], ["web", "live"], ["sandbox"]]
 
 
 def test_every_process_listens_on_the_loopback_address_alone(deployment: Deployment) -> None:

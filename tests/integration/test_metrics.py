@@ -1,0 +1,61 @@
+"""`/metrics`: what waits and what is dead, in Prometheus' own format."""
+
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from events.log import emit
+from events.models import Delivery
+from orders.models import Order
+from tests.integration.api import assert_problem, client_of, place, product, user
+from tests.integration.listeners import Rang
+from tests.integration.mail import Mail
+
+pytestmark = pytest.mark.django_db
+
+
+def measured(client: Client) -> dict[tuple[str, str], float]:
+    """Each value by the name of its metric and its labels' values."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200, answer.content
+    return {
+        (sample.name, "/".join(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(answer.content.decode())
+        for sample in family.samples
+    }
+
+
+def test_what_waits_and_what_is_dead(client: Client, mail: Mail) -> None:
+    emit([Rang(bell_id=uuid4(), name="ding")])
+    Delivery.objects.filter(subscriber="tests.outside").update(state="dead")
+    values = measured(client)
+    assert values["events_deliveries_pending", "tests.together"] == 1
+    assert 0 <= values["events_deliveries_oldest_seconds", "tests.together"] < 60
+    assert values["events_deliveries_dead", "tests.outside"] == 1
+    assert ("events_deliveries_pending", "tests.outside") not in values
+    assert values["events_dead_messages", ""] == 0
+    assert values["broker_up", ""] == 1
+    assert values["broker_messages", "orders"] == 0
+    assert values["events_breaker_state", "payments"] == 0
+    assert values["events_log_position", ""] > 0
+
+
+def test_it_takes_a_constant_number_of_statements(client: Client, django_assert_num_queries: object) -> None:
+    assert callable(django_assert_num_queries)
+    product()
+    for _ in range(3):
+        assert place(client_of(user())).status_code == 201
+    assert Order.objects.count() == 3
+    with django_assert_num_queries(5):
+        measured(client)
+
+
+@pytest.mark.parametrize("address", ["203.0.113.9", "10.0.0.1", "2001:db8::1"])
+def test_strangers_find_nothing(client: Client, address: str) -> None:
+    assert_problem(client.get("/metrics", REMOTE_ADDR=address), 404)
+
+
+def test_only_to_be_read(client: Client) -> None:
+    assert client.post("/metrics").status_code == 405
