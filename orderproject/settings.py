@@ -110,7 +110,8 @@ TEMPLATES = [
 # --- PostgreSQL -----------------------------------------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps the connections
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # PostgreSQL restarted: the next task gets a live connection
+DATABASES["default"]["ENGINE"] = "orderproject.postgresql"  # PostgreSQL restarted: the next task gets a live connection
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = False  # which that does in its way
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     {
         # Celery closes the connection around every task; a pool makes that cost nothing.

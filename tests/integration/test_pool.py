@@ -1,0 +1,52 @@
+"""After a restart of PostgreSQL, whoever asks the pool gets a live connection at once, however many died in it."""
+
+import threading
+import time
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, connections
+
+pytestmark = pytest.mark.django_db(transaction=True)
+IDLE = 10
+
+
+def leave_in_the_pool(count: int) -> None:
+    """So many connections that were used at the same time."""
+    together = threading.Barrier(count)
+
+    def use() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            together.wait(10)
+        connections.close_all()
+
+    users = [threading.Thread(target=use) for _ in range(count)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+
+
+def end_every_session() -> None:
+    at = connection.settings_dict
+    address = {"host": at["HOST"], "port": at["PORT"], "user": at["USER"], "password": at["PASSWORD"]}
+    with psycopg.connect(**address, dbname=at["NAME"], autocommit=True) as session:
+        session.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_a_pool_full_of_dead_connections_gives_a_live_one_at_once() -> None:
+    connection.close()
+    leave_in_the_pool(IDLE)
+    pool: Any = connection.pool  # type: ignore[attr-defined]
+    assert pool.get_stats()["pool_available"] >= IDLE
+    end_every_session()
+    began = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+    assert time.monotonic() - began < 2
