@@ -194,7 +194,7 @@ def assert_told_once_and_in_order(reader: Reader, order_ids: list[UUID]) -> None
     committed = StoredEvent.objects.filter(stream__in=[f"payment:{order_id}" for order_id in order_ids])
     positions = list(committed.order_by("position").values_list("position", flat=True))
     assert len(positions) == WRITERS * EACH
-    until(lambda: len(reader.received) >= len(positions), 20, lambda: (len(reader.received), reader.ends))
+    until(lambda: len(reader.received) >= len(positions), 90, lambda: (len(reader.received), reader.ends))
     assert [event.id for event in reader.received] == positions
     for order_id in order_ids:
         told = [event.envelope for event in reader.received if event.envelope["stream"] == f"payment:{order_id}"]
