@@ -110,16 +110,15 @@ TEMPLATES = [
 # --- PostgreSQL -----------------------------------------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps the connections
-DATABASES["default"]["ENGINE"] = "orderproject.postgresql"  # PostgreSQL restarted: the next task gets a live connection
+if DATABASES["default"].get("NAME"):  # there is none where only models are compared with migrations
+    DATABASES["default"]["ENGINE"] = "orderproject.postgresql"  # PostgreSQL restarted: a live connection at once
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = False  # which that does in its way
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     {
         # Celery closes the connection around every task; a pool makes that cost nothing.
         "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 10},
         "server_side_binding": True,  # arrays travel as they are instead of as literals
-        # A plan that was made while a table was small must not be kept as it grows: neither for a statement that is
-        # prepared, nor for the look at a foreign key, which PostgreSQL prepares by itself.
-        "options": "-c plan_cache_mode=force_custom_plan",
+        "prepare_threshold": None,  # a plan made while a table was small must not be kept as it grows
         "connect_timeout": 5,
         # A peer that vanished is noticed within half a minute instead of two hours.
         "keepalives_idle": 10,
@@ -128,7 +127,7 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     }
 )
 if ENVIRONMENT == "test":
-    DATABASES["default"]["OPTIONS"]["options"] += " -c events.erasable=on"  # the log may be emptied between tests
+    DATABASES["default"]["OPTIONS"]["options"] = "-c events.erasable=on"  # the log may be emptied between tests
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey or Redis ------------------------------------------------------------------------------------
