@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, ClassVar, NoReturn, TypeVar
+from operator import attrgetter
+from typing import Any, ClassVar, NoReturn, Self, TypeAlias, TypeVar
 
 from django.db import connection, models, transaction
-from django.utils.functional import cached_property
+from django.db.models.base import ModelState
 
 from events import log
+from events.among import AMONG
 from events.errors import Conflict, UnrecordedWrite
 from events.event import Event
 
 A = TypeVar("A", bound="Aggregate")
+Column: TypeAlias = "models.Field[Any, Any]"
+
+AS_THEY_ARE = (models.UUIDField, models.IntegerField, models.DateTimeField)
+"""Fields whose values are written as they are."""
 
 
 class AggregateQuerySet(models.QuerySet[A]):
@@ -26,6 +32,14 @@ class AggregateQuerySet(models.QuerySet[A]):
         clone = self.all()
         clone._recorded_elsewhere = True
         return clone
+
+    def locked(self, keys: Sequence[Any], *fields: str) -> list[A]:
+        """Those that are there, for this transaction, in the order of their keys; all who lock do it in that order.
+
+        Of each only these fields are loaded, its key and its version; the others cost a statement for each row.
+        """
+        found = self.filter(pk__among=keys).order_by("pk").select_for_update(no_key=True)
+        return list(found.only("version", *fields) if fields else found)
 
     def _clone(self) -> AggregateQuerySet[A]:
         clone: AggregateQuerySet[A] = super()._clone()  # type: ignore[misc]
@@ -66,6 +80,9 @@ class Aggregate(models.Model):
     parts: ClassVar[tuple[str, ...]] = ()
     """The relations that `folded()` reads."""
 
+    recorded: tuple[Event, ...] = ()
+    """What has happened since the last `save()`."""
+
     version = models.PositiveIntegerField(default=0, editable=False, help_text="The version of its stream")
 
     objects = AggregateQuerySet.as_manager()
@@ -80,9 +97,14 @@ class Aggregate(models.Model):
     def delete(self, *args: Any, **options: Any) -> NoReturn:
         raise UnrecordedWrite(f"{type(self).__name__} is never deleted: the log still speaks of it")
 
-    @cached_property
-    def _pending(self) -> list[Event]:
-        return []
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Iterable[str], values: Iterable[Any], **_: Any) -> Self:
+        """A loaded row, as Django makes it, but without the signals of a new object: a fifth of the time."""
+        row = cls.__new__(cls)
+        row._state = ModelState()
+        row._state.adding, row._state.db = False, db
+        vars(row).update(zip(field_names, values, strict=True))
+        return row
 
     @property
     def stream(self) -> str:
@@ -99,12 +121,7 @@ class Aggregate(models.Model):
 
     def record(self, event: Event) -> None:
         """Something happened; it becomes true for everyone with `save()`."""
-        self._pending.append(event)
-
-    @property
-    def recorded(self) -> tuple[Event, ...]:
-        """What has happened since the last `save()`."""
-        return tuple(self._pending)
+        self.recorded += (event,)
 
 
 def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | None = None) -> list[log.Recorded]:
@@ -114,14 +131,9 @@ def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | Non
     around it has to begin anew.
     """
     fields = None if update_fields is None else tuple(update_fields)
-    numbered: list[tuple[Event, int]] = []
-    expected: dict[int, int] = {}
-    for aggregate in aggregates:
-        expected[id(aggregate)] = aggregate.version
-        for event in aggregate._pending:
-            aggregate.version += 1
-            numbered.append((event, aggregate.version))
+    expected = {id(aggregate): aggregate.version for aggregate in aggregates}
     try:
+        numbered = number(aggregates)
         with transaction.atomic(savepoint=False):
             for model in {type(aggregate): None for aggregate in aggregates}:
                 _write(model, [one for one in aggregates if type(one) is model], expected, fields)
@@ -131,10 +143,20 @@ def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | Non
             aggregate.version = expected[id(aggregate)]
         raise
     for aggregate in aggregates:
-        aggregate._pending.clear()
+        aggregate.recorded = ()
         aggregate._state.adding = False
         aggregate._state.db = "default"
     return recorded
+
+
+def number(aggregates: Iterable[Aggregate]) -> list[tuple[Event, int]]:
+    """What they recorded, each event with its version; they are at their last one then."""
+    numbered: list[tuple[Event, int]] = []
+    for aggregate in aggregates:
+        for event in aggregate.recorded:
+            aggregate.version += 1
+            numbered.append((event, aggregate.version))
+    return numbered
 
 
 def _write(
@@ -145,38 +167,69 @@ def _write(
 ) -> None:
     new = [one for one in aggregates if one._state.adding]
     old = [one for one in aggregates if not one._state.adding]
-    if new:
-        AggregateQuerySet(model).unrecorded().bulk_create(new)
-    if not old:
-        return
-    statement, columns = _update_statement(model, fields)
-    values = [[column.get_db_prep_save(column.pre_save(one, False), connection) for one in old] for column in columns]
-    keys = [one.pk for one in old]
     with connection.cursor() as cursor:
-        cursor.execute(statement, [keys, [expected[id(one)] for one in old], *values])
-        if cursor.rowcount != len(old):
-            raise Conflict(f"{len(old) - cursor.rowcount} {model._meta.verbose_name} changed since read: read again")
+        if new:
+            statement, columns = _insert_statement(model)
+            cursor.execute(statement, [_values(column, new, add=True) for column in columns])
+        if old:
+            statement, columns = _update_statement(model, fields)
+            values: dict[str, Any] = {str(column.column): _values(column, old, add=False) for column in columns}
+            keys, versions = [one.pk for one in old], [expected[id(one)] for one in old]
+            cursor.execute(statement, {**values, "new_key": keys, "expected": versions})
+            if cursor.rowcount != len(old):
+                name = model._meta.verbose_name
+                raise Conflict(f"{len(old) - cursor.rowcount} {name} changed since read: read again")
+
+
+def _values(column: Column, rows: Sequence[Aggregate], *, add: bool) -> list[Any]:
+    """A column of a batch, as Django would write it value by value."""
+    if type(column).pre_save is models.Field.pre_save:
+        values = list(map(attrgetter(column.attname), rows))
+    else:
+        values = [column.pre_save(row, add) for row in rows]
+    if isinstance(column, models.CharField | models.TextField):
+        return [value if value is None else str(value) for value in values]  # of a choice, its value
+    if isinstance(column, AS_THEY_ARE):
+        return values
+    return [column.get_db_prep_save(value, connection) for value in values]
 
 
 @cache
-def _update_statement(
-    model: type[Aggregate], fields: tuple[str, ...] | None
-) -> tuple[str, list[models.Field[Any, Any]]]:
-    """One UPDATE for any number of rows: looked up by primary key, fenced by the version that was read."""
+def _insert_statement(model: type[Aggregate]) -> tuple[str, list[Column]]:
+    """One INSERT for any number of rows."""
+    meta = model._meta
+    columns = list(meta.concrete_fields)
+    names = ", ".join(str(column.column) for column in columns)
+    arrays = ", ".join(f"%s::{_array(column)}" for column in columns)
+    return f"INSERT INTO {meta.db_table} ({names}) SELECT * FROM unnest({arrays})", columns  # noqa: S608  # nosec B608
+
+
+@cache
+def _update_statement(model: type[Aggregate], fields: tuple[str, ...] | None) -> tuple[str, list[Column]]:
+    """One UPDATE for any number of rows: looked up by primary key, fenced by the version that was read.
+
+    The join alone would be a look at the whole table, until that is large; so the keys are asked for beside it.
+    """
     meta = model._meta
     key: Any = meta.pk
     wanted = None if fields is None else {*fields, "version", "updated_at"}
-    columns: list[models.Field[Any, Any]] = [
+    columns: list[Column] = [
         field
         for field in meta.concrete_fields
         if not field.primary_key and (wanted is None or field.name in wanted or field.attname in wanted)
     ]
-    arrays = ", ".join(f"%s::{column.db_type(connection)}[]" for column in columns)
+    arrays = ", ".join(f"%({column.column})s::{_array(column)}" for column in columns)
     names = ", ".join(f"v_{column.column}" for column in columns)
     assignments = ", ".join(f"{column.column} = v_{column.column}" for column in columns)
     return (
         f"UPDATE {meta.db_table} SET {assignments} "  # noqa: S608  names of columns, no input  # nosec B608
-        f"FROM unnest(%s::{key.db_type(connection)}[], %s::int[], {arrays}) AS new (new_key, expected, {names}) "
-        f"WHERE {meta.db_table}.{key.column} = new_key AND {meta.db_table}.version = expected",
+        f"FROM unnest(%(new_key)s::{_array(key)}, %(expected)s::int[], {arrays}) AS new (new_key, expected, {names}) "
+        f"WHERE {meta.db_table}.{key.column} = new_key AND {meta.db_table}.version = expected "
+        f"AND {meta.db_table}.{key.column} = {AMONG.format(f'%(new_key)s::{_array(key)}')}",
         columns,
     )
+
+
+def _array(column: Column) -> str:
+    """Its type, without the length that it may have: what is too long has to fail, and a cast would cut it off."""
+    return f"{(column.db_type(connection) or '').partition('(')[0]}[]"

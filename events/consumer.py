@@ -20,6 +20,7 @@ from events.dead_messages import Corpse, from_message, keep
 from events.dead_queue import DeadQueue
 from events.models import DeadReason
 from events.pulse import Pulse
+from events.queues import serve
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,7 @@ class Consumer(CeleryConsumer):
         options["app"].steps["consumer"].add(DeadQueue)
         super().__init__(*args, **options)
         self.pulse = Pulse(self)
+        serve(self.app.amqp.queues.consume_from)  # before a pool forks
 
     def start(self) -> None:
         self.pulse.start()

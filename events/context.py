@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """Goes with every event into the log, so that cause and effect stay traceable across processes."""
 
     correlation_id: str = ""
@@ -16,10 +16,9 @@ class Context:
     traceparent: str = ""
 
 
-@dataclass(frozen=True)
-class _Contexts:
+class _Contexts(msgspec.Struct, frozen=True):
     default: Context = Context()
-    by_subject: Mapping[str, Context] = field(default_factory=dict)
+    by_subject: Mapping[str, Context] = {}
 
 
 _current: ContextVar[_Contexts] = ContextVar("event_context")

@@ -14,6 +14,7 @@ from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+import msgspec
 import structlog
 from celery import current_task
 from django.db import transaction
@@ -36,8 +37,7 @@ log = structlog.get_logger(__name__)
 LEASED = leases.Rows(sql.RENEW, sql.HAND_BACK)
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """A delivery that is ours for now, with its event."""
 
     id: int

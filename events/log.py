@@ -1,10 +1,11 @@
 """Appending to the log and reading it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
@@ -17,8 +18,7 @@ from events.models import StoredEvent
 from events.signals import domain_event
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """An event with the place that it got in the log."""
 
     event: Event
@@ -40,30 +40,10 @@ def append(events: Sequence[tuple[Event, int]]) -> list[Recorded]:
     """
     if not events:
         return []
-    now = datetime.now(UTC)
-    ids = [uuid7() for _ in events]
-    contexts = [context_of(event.subject) for event, _ in events]
+    ids, *columns = columns_of(events)
     try:
         with transaction.atomic(savepoint=False):
-            positions = dict(
-                sql.run(
-                    sql.APPEND,
-                    [
-                        ids,
-                        [event.stream for event, _ in events],
-                        [version for _, version in events],
-                        [event.type for event, _ in events],
-                        [event.version for event, _ in events],
-                        [encode(event) for event, _ in events],
-                        [source_of(event) for event, _ in events],
-                        [context.actor for context in contexts],
-                        [context.correlation_id for context in contexts],
-                        [context.causation_id for context in contexts],
-                        [context.traceparent for context in contexts],
-                        [now] * len(events),
-                    ],
-                )
-            )
+            positions = dict(sql.run(sql.APPEND, [ids, *columns]))
     except IntegrityError as error:
         if "one_event_per_stream_version" in str(error):
             raise Conflict("another transaction wrote to the same stream first: read it again and retry") from error
@@ -74,6 +54,26 @@ def append(events: Sequence[tuple[Event, int]]) -> list[Recorded]:
     ]
     _announce(recorded)
     return recorded
+
+
+def columns_of(events: Sequence[tuple[Event, int]]) -> list[list[Any]]:
+    """(event, stream version) pairs as the columns of the log, in the order of `sql.APPEND`: new ids first."""
+    now = datetime.now(UTC)
+    contexts = [context_of(event.subject) for event, _ in events]
+    return [
+        [uuid7() for _ in events],
+        [event.stream for event, _ in events],
+        [version for _, version in events],
+        [event.type for event, _ in events],
+        [event.version for event, _ in events],
+        [encode(event) for event, _ in events],
+        [source_of(event) for event, _ in events],
+        [context.actor for context in contexts],
+        [context.correlation_id for context in contexts],
+        [context.causation_id for context in contexts],
+        [context.traceparent for context in contexts],
+        [now] * len(events),
+    ]
 
 
 def _announce(recorded: list[Recorded]) -> None:

@@ -39,6 +39,8 @@ class Batch:
 
 GATE_INTERVAL = 0.01
 """Seconds between two looks at a gate that is shut."""
+FEW = 20
+"""Deliveries at once that are no sign of load."""
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Relay:
     lease: float = settings.RELAY_LEASE
     poll: float = settings.RELAY_POLL
     gate: int = settings.RELAY_GATE
+    pace: float = settings.RELAY_PACE
     app: Celery = current_app
     stopping: bool = False
     shut: bool = False
@@ -61,11 +64,14 @@ class Relay:
         log.info("relay started", batch=self.batch, subscribers=[one.name for one in subscribers()])
         while not self.stopping:
             beat("relay")
+            claimed = 0
             try:
-                while not self.stopping and (self.pump() >= self.batch or self.shut):
+                while not self.stopping and ((claimed := self.pump()) >= self.batch or self.shut):
                     beat("relay")
                     if self.shut:
                         time.sleep(GATE_INTERVAL)
+                if FEW < claimed < self.batch:
+                    time.sleep(self.pace)
             except (DatabaseError, InterfaceError, *AWAY) as error:
                 log.warning("relay waits for a server", error=str(error), kind=type(error).__name__)
                 time.sleep(self.poll)

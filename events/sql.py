@@ -2,6 +2,8 @@
 
 Each works on a batch with constant cost in statements. `id = ANY(ARRAY(SELECT …))` instead of `IN (SELECT …)`:
 PostgreSQL then looks rows up by their key whatever it believes about the size of a table that was born empty.
+`state || '' = 'pending'` where ids are given: the planner must not take the partial index of what is due instead,
+which is full of what was due a moment ago.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +19,17 @@ def run(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[t
         return cursor.fetchall() if cursor.description else []
 
 
-# Rows come in as one array per column, so that a batch of any size is one statement with one plan.
-APPEND = """
+_EVENTS = """
 INSERT INTO events_storedevent (event_id, stream, stream_version, type, version, data, source,
                                 actor, correlation_id, causation_id, traceparent, time)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::jsonb[], %s::text[],
-                     %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
-RETURNING event_id, position
 """
+_TYPES = ("uuid", "text", "int", "text", "text", "jsonb", "text", "text", "text", "text", "text", "timestamptz")
+
+# Rows come in as one array per column, so that a batch of any size is one statement with one plan.
+APPEND = f"""
+{_EVENTS} SELECT * FROM unnest({", ".join(f"%s::{type}[]" for type in _TYPES)})
+RETURNING event_id, position
+"""  # noqa: S608  names of columns, no input  # nosec B608
 
 # An index-only scan backward over (stream, stream_version), one step for each stream.
 LAST_VERSIONS = """
@@ -35,12 +40,20 @@ FROM unnest(%s::text[]) AS asked (stream)
 """
 
 # One event beside each subscriber of its class.
-ADD_DELIVERIES = """
+_DELIVERIES = """
 INSERT INTO events_delivery (event_id, subscriber, stream, state, due_at, leases, attempts)
 SELECT event_id, subscriber, CASE WHEN ordered THEN stream END, 'pending', now(), 0, 0
-FROM unnest(%s::bigint[], %s::text[]) AS recorded (event_id, stream)
-CROSS JOIN unnest(%s::text[], %s::bool[]) AS listening (subscriber, ordered)
+FROM {recorded} CROSS JOIN unnest(%s::text[], %s::bool[]) AS listening (subscriber, ordered)
 """
+ADD_DELIVERIES = _DELIVERIES.format(recorded="unnest(%s::bigint[], %s::text[]) AS recorded (event_id, stream)")
+
+# The same two for one event, as parts of a larger statement; to be formatted with its part `gate`: without a row there,
+# nothing is written.
+PARTS = f"""
+recorded AS ({_EVENTS} SELECT {", ".join(f"%s::{type}" for type in _TYPES)} FROM {{gate}}
+             RETURNING position AS event_id, stream),
+delivered AS ({_DELIVERIES.format(recorded="recorded")})
+"""  # noqa: S608  names of columns, no input  # nosec B608
 
 # Index scan on delivery_due in its order; what another relay holds is skipped, not waited for.
 CLAIM = """
@@ -55,7 +68,7 @@ RETURNING id, subscriber, event_id, leases
 # Claimed and then not sent: as if it had not been claimed. A message that left all the same comes too late.
 UNSEND = """
 UPDATE events_delivery SET due_at = now(), lease = NULL, leases = greatest(leases - 1, 0)
-WHERE id = ANY(%s) AND state = 'pending' AND lease = %s
+WHERE id = ANY(%s) AND state || '' = 'pending' AND lease = %s
 """
 
 # As above, for subscribers that asked for order: nothing whose stream has an earlier delivery that is
@@ -81,33 +94,34 @@ TAKE = """
 SELECT delivery.id, delivery.attempts, delivery.leases, event.position, event.event_id, event.stream, event.type,
        event.version, coalesce(delivery.edited_data, event.data)::text, event.correlation_id, event.actor,
        event.traceparent, event.time, delivery.replay_id
-FROM events_delivery delivery JOIN events_storedevent event ON event.position = delivery.event_id
-WHERE delivery.id = ANY(%s) AND delivery.state = 'pending'
+FROM events_delivery delivery
+CROSS JOIN LATERAL (SELECT * FROM events_storedevent WHERE position = delivery.event_id OFFSET 0) event
+WHERE delivery.id = ANY(%s) AND delivery.state || '' = 'pending'
 ORDER BY event.position FOR UPDATE OF delivery SKIP LOCKED
 """
 
 # The fence for handlers that work outside a transaction: only the holder of the lease goes on.
 TAKE_OVER = """
 UPDATE events_delivery SET lease = %s, due_at = now() + make_interval(secs => %s)
-WHERE id = ANY(%s) AND state = 'pending' AND lease = %s
+WHERE id = ANY(%s) AND state || '' = 'pending' AND lease = %s
 RETURNING id
 """
 
 RENEW = """
 UPDATE events_delivery SET due_at = now() + make_interval(secs => %(seconds)s)
-WHERE id = ANY(%(ids)s) AND state = 'pending' AND lease = %(lease)s
+WHERE id = ANY(%(ids)s) AND state || '' = 'pending' AND lease = %(lease)s
 """
 
 # The worker is told to stop: due at once, as if it had not been sent. Until another takes it, the lease still holds.
 HAND_BACK = """
 UPDATE events_delivery SET due_at = now(), alone_at = NULL, leases = greatest(leases - 1, 0)
-WHERE id = ANY(%(ids)s) AND state = 'pending' AND lease = %(lease)s
+WHERE id = ANY(%(ids)s) AND state || '' = 'pending' AND lease = %(lease)s
 """
 
-DONE = "UPDATE events_delivery SET state = 'done', done_at = now() WHERE id = ANY(%s) AND state = 'pending'"
+DONE = "UPDATE events_delivery SET state = 'done', done_at = now() WHERE id = ANY(%s) AND state || '' = 'pending'"
 
 DONE_UNDER_LEASE = """
-UPDATE events_delivery SET state = 'done', done_at = now() WHERE id = ANY(%s) AND state = 'pending' AND lease = %s
+UPDATE events_delivery SET state = 'done', done_at = now() WHERE id = ANY(%s) AND state || '' = 'pending' AND lease = %s
 """
 
 # A failure counts, sets the retry clock and leaves a record, in one statement. Whoever lost the lease writes nothing.
@@ -136,13 +150,13 @@ POSTPONE = """
 UPDATE events_delivery
 SET due_at = now() + make_interval(secs => %(seconds)s), lease = NULL, leases = greatest(leases - %(unsent)s, 0),
     alone_at = NULL
-WHERE id = ANY(%(ids)s) AND state = 'pending' AND lease = %(lease)s
+WHERE id = ANY(%(ids)s) AND state || '' = 'pending' AND lease = %(lease)s
 """
 
 # Given back: no attempt is spent, and it is due at once. What was not even begun does not count as sent either.
 RELEASE = """
 UPDATE events_delivery SET due_at = now(), lease = NULL, alone_at = NULL, leases = greatest(leases - %(unsent)s, 0)
-WHERE id = ANY(%(ids)s) AND state = 'pending'
+WHERE id = ANY(%(ids)s) AND state || '' = 'pending'
 """
 
 # Committed before a suspect is handled. A try that was begun and left no answer is counted now, so that what kills

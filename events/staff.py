@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from msgspec.structs import replace
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from events.context import caused_by, current_context

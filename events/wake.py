@@ -4,8 +4,11 @@ A list rather than Pub/Sub, so that one hint wakes one relay. A server that is a
 request down that just committed: after a failure nothing is tried for a second.
 """
 
+import os
+import threading
 import time
 from functools import cache
+from typing import Any
 
 import redis
 import structlog
@@ -45,14 +48,38 @@ def relay() -> None:
     if time.monotonic() < _quiet_until:
         return
     try:
-        pipeline = client().pipeline(transaction=False)
-        pipeline.lpush(WAKE, 1)
-        pipeline.ltrim(WAKE, 0, 7)
-        pipeline.publish(APPENDED, 1)
-        pipeline.execute()
+        _teller(client(), os.getpid()).tell()
     except redis.RedisError as error:
         _quiet_until = time.monotonic() + QUIET
         log.warning("no hint to the relay", error=str(error))
+
+
+class _Teller:
+    """Says it and waits for no answer, of which nothing would follow.
+
+    The first hints after a restart of the server are lost.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._connection = pool.make_connection()
+        self._connection.register_connect_callback(self._without_answers)
+        commands = [("LPUSH", WAKE, 1), ("LTRIM", WAKE, 0, 7), ("PUBLISH", APPENDED, 1)]
+        self._hint = self._connection.pack_commands(commands)
+        self._lock = threading.Lock()  # the words of two threads must not mix
+
+    def tell(self) -> None:
+        """Raises redis.RedisError."""
+        with self._lock:
+            self._connection.send_packed_command(self._hint)
+
+    def _without_answers(self, connection: Any) -> None:
+        connection.send_command("CLIENT", "REPLY", "OFF")
+
+
+@cache
+def _teller(client: "redis.Redis", pid: int) -> _Teller:
+    """One for each process: what was forked must not speak on its parent's connection."""
+    return _Teller(client.connection_pool)
 
 
 def wait(seconds: float) -> bool:

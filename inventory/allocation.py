@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from inventory.events import Shortage
 
 
-@dataclass
-class Shelf:
+class Shelf(msgspec.Struct):
     """One stock row as it stands under our lock; `taken` is what this batch adds to its holds."""
 
     stock_id: int
@@ -19,8 +19,7 @@ class Shelf:
     taken: int = 0
 
 
-@dataclass
-class Shelves:
+class Shelves(msgspec.Struct):
     """The shelves of all products that a batch wants, in the order of their warehouses' priority."""
 
     by_sku: dict[str, list[Shelf]]
@@ -31,9 +30,9 @@ class Shelves:
     def allocate(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[Shelf, int]] | list[Shortage]:
         """All lines of an order or none: (shelf, quantity) pairs, or what is short."""
         short = [
-            Shortage(sku=sku, wanted=quantity, available=self.available(sku))
+            Shortage(sku, quantity, available)
             for sku, quantity in wanted
-            if self.available(sku) < quantity
+            if (available := self.available(sku)) < quantity
         ]
         return short or [portion for sku, quantity in wanted for portion in self._take(sku, quantity)]
 

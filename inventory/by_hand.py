@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Sum
+from msgspec.structs import replace
 
 from events import Conflict, Refused
 from events.audit import note

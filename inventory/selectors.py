@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from django.db.models import F, IntegerField, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from events import Money
+from events import Money, sql
 from inventory.models import Product
 
 
@@ -18,5 +18,7 @@ def products(*, also_inactive: bool = False) -> QuerySet[Product]:
 
 def offers(skus: Sequence[str]) -> Mapping[str, tuple[str, Money]]:
     """Name and price of those of these products that are for sale."""
-    rows = Product.objects.filter(sku__in=skus, active=True).values_list("sku", "name", "price", "currency")
-    return {sku: (name, Money(price, currency)) for sku, name, price, currency in rows}
+    return {sku: (name, Money(price, currency)) for sku, name, price, currency in sql.run(OFFERS, [list(skus)])}
+
+
+OFFERS = "SELECT sku, name, price, currency FROM inventory_product WHERE sku = ANY(%s) AND active"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 from msgspec.structs import replace
 
@@ -15,14 +15,14 @@ from events.log import emit
 from inventory import sql
 from inventory.allocation import Shelf, Shelves
 from inventory.events import Allocation, InventoryLow, Shortage
-from inventory.models import Hold, Reservation, ReservationState, Stock
+from inventory.models import Reservation, ReservationState, Stock
 
 Wanted = Mapping[UUID, Sequence[tuple[str, int]]]
 """By order: (SKU, quantity) of each line."""
+STATE = ("state",)
 
 
-@dataclass
-class _Portion:
+class _Portion(msgspec.Struct):
     """One hold with all that is known of its stock; `left` is what of it has not come back yet."""
 
     hold_id: int
@@ -52,11 +52,12 @@ def hold(wanted: Wanted) -> dict[UUID, list[Shortage]]:
                 reservation.reject(shortages)
                 short[order_id] = shortages
             else:
-                reservation.hold([Allocation(sku=s.sku, warehouse=s.warehouse, quantity=n) for s, n in portions])
-                holds += [Hold(reservation=reservation, stock_id=s.stock_id, quantity=n) for s, n in portions]
+                reservation.hold([Allocation(shelf.sku, shelf.warehouse, quantity) for shelf, quantity in portions])
+                holds += [(order_id, shelf.stock_id, quantity) for shelf, quantity in portions]
             reservations.append(reservation)
         save_all(reservations)
-        Hold.objects.bulk_create(holds)
+        if holds:
+            sql.run(sql.ADD_HOLDS, [list(column) for column in zip(*holds, strict=True)])
         _change({s.stock_id: (0, s.taken) for row in shelves.by_sku.values() for s in row if s.taken})
         _tell_low(shelves, before)
     return short
@@ -65,11 +66,11 @@ def hold(wanted: Wanted) -> dict[UUID, list[Shortage]]:
 def release(order_ids: Sequence[UUID], reason: str) -> None:
     """Gives up the holds of these orders; one without a hold is left as it is."""
     with transaction.atomic():
-        reservations = _in_state(order_ids, ReservationState.HELD)
+        reservations = [one for one in _locked(order_ids) if one.state == ReservationState.HELD]
         portions = _portions(reservations)
         for reservation in reservations:
             reservation.release(reason)
-        save_all(reservations)
+        save_all(reservations, STATE)
         _change_by(portions, on_hand=0, held=-1)
 
 
@@ -79,12 +80,12 @@ def commit(order_ids: Sequence[UUID]) -> None:
     Raises HoldLost when that is no longer possible.
     """
     with transaction.atomic():
-        _hold_again(order_ids)
-        reservations = _in_state(order_ids, ReservationState.HELD)
-        portions = _portions(reservations)
-        for reservation in reservations:
+        known = [one for one in _locked(order_ids) if one.state in {ReservationState.HELD, ReservationState.RELEASED}]
+        portions = _portions(known)
+        _hold_again([one for one in known if one.state == ReservationState.RELEASED], portions)
+        for reservation in known:
             reservation.commit([portion.allocation for portion in portions[reservation.order_id]])
-        save_all(reservations)
+        save_all(known, STATE)
         _change_by(portions, on_hand=-1, held=-1)
 
 
@@ -92,29 +93,25 @@ class HoldLost(Exception):
     """The hold ran out and the goods went to others: restock, then retry the step."""
 
 
-def _hold_again(order_ids: Sequence[UUID]) -> None:
-    expired = _in_state(order_ids, ReservationState.RELEASED)
+def _hold_again(expired: Sequence[Reservation], portions: Mapping[UUID, Sequence[_Portion]]) -> None:
     if not expired:
         return
-    portions = _portions(expired)
-    taken: dict[int, int] = defaultdict(int)
-    for of_order in portions.values():
-        for portion in of_order:
-            taken[portion.stock_id] += portion.allocation.quantity
+    of_expired = {one.order_id: portions[one.order_id] for one in expired}
+    taken = _totals(of_expired)
     _lock_stock(taken)
     free = {stock.id: stock.available for stock in Stock.objects.filter(id__in=taken)}
     if any(free[stock_id] < quantity for stock_id, quantity in taken.items()):
         raise HoldLost("the hold ran out and the goods went to others: restock, then retry the step")
     for reservation in expired:
         reservation.hold([portion.allocation for portion in portions[reservation.order_id]])
-    save_all(expired)
-    _change_by(portions, on_hand=0, held=1)
+    save_all(expired, (*STATE, "expires_at"))
+    _change_by(of_expired, on_hand=0, held=1)
 
 
 def put_back(order_ids: Sequence[UUID]) -> None:
     """All goods of these orders return to the shelves they came from; only what was committed."""
     with transaction.atomic():
-        portions = _portions(_in_state(order_ids, ReservationState.COMMITTED))
+        portions = _portions(_committed(order_ids))
         take_back([(id_, [(one.allocation.sku, one.left) for one in held]) for id_, held in portions.items()])
 
 
@@ -124,7 +121,7 @@ def take_back(returns: Sequence[tuple[UUID, Sequence[tuple[str, int]]]]) -> None
     An order may stand here more than once. No more comes back than was committed.
     """
     with transaction.atomic():
-        reservations = {one.order_id: one for one in _in_state([id_ for id_, _ in returns], ReservationState.COMMITTED)}
+        reservations = {one.order_id: one for one in _committed([id_ for id_, _ in returns])}
         portions = _portions(list(reservations.values()))
         on_hold: Counter[int] = Counter()
         on_hand: Counter[int] = Counter()
@@ -137,7 +134,7 @@ def take_back(returns: Sequence[tuple[UUID, Sequence[tuple[str, int]]]]) -> None
             for portion, quantity in back:
                 on_hold[portion.hold_id] += quantity
                 on_hand[portion.stock_id] += quantity
-        save_all([one for one in reservations.values() if one.recorded])
+        save_all([one for one in reservations.values() if one.recorded], STATE)
         sql.run(sql.RESTOCK, [list(on_hold), list(on_hold.values())])
         _lock_stock(on_hand)
         _change({stock_id: (quantity, 0) for stock_id, quantity in on_hand.items()})
@@ -170,30 +167,38 @@ def _lock(skus: set[str]) -> Shelves:
 
 
 def _reservations(order_ids: Wanted) -> set[UUID]:
-    return set(Reservation.objects.filter(order_id__in=list(order_ids)).values_list("order_id", flat=True))
+    return set(Reservation.objects.filter(order_id__among=order_ids).values_list("order_id", flat=True))
 
 
-def _in_state(order_ids: Sequence[UUID], state: ReservationState) -> list[Reservation]:
-    matching = Reservation.objects.filter(order_id__in=order_ids, state=state)
-    return list(matching.order_by("order_id").select_for_update(no_key=True))
+def _locked(order_ids: Sequence[UUID]) -> list[Reservation]:
+    return Reservation.objects.locked(order_ids, *STATE)
+
+
+def _committed(order_ids: Sequence[UUID]) -> list[Reservation]:
+    return [one for one in _locked(order_ids) if one.state == ReservationState.COMMITTED]
 
 
 def _portions(reservations: Sequence[Reservation]) -> dict[UUID, list[_Portion]]:
     portions: dict[UUID, list[_Portion]] = {reservation.order_id: [] for reservation in reservations}
     if portions:
         for order_id, hold_id, stock_id, sku, warehouse, quantity, left in sql.run(sql.HOLDS, [list(portions)]):
-            allocation = Allocation(sku=sku, warehouse=warehouse, quantity=quantity)
-            portions[order_id].append(_Portion(hold_id, stock_id, allocation, left))
+            portions[order_id].append(_Portion(hold_id, stock_id, Allocation(sku, warehouse, quantity), left))
     return portions
 
 
 def _change_by(portions: Mapping[UUID, Sequence[_Portion]], *, on_hand: int, held: int) -> None:
+    totals = _totals(portions)
+    _lock_stock(totals)
+    _change({stock_id: (on_hand * total, held * total) for stock_id, total in totals.items()})
+
+
+def _totals(portions: Mapping[UUID, Sequence[_Portion]]) -> dict[int, int]:
+    """By stock: how much of it these orders have."""
     totals: dict[int, int] = defaultdict(int)
     for of_order in portions.values():
         for portion in of_order:
             totals[portion.stock_id] += portion.allocation.quantity
-    _lock_stock(totals)
-    _change({stock_id: (on_hand * total, held * total) for stock_id, total in totals.items()})
+    return totals
 
 
 def _lock_stock(stock_ids: Mapping[int, int]) -> None:

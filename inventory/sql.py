@@ -20,6 +20,11 @@ UPDATE inventory_stock stock SET on_hand = stock.on_hand + change.on_hand, held 
 FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS change (id, on_hand, held) WHERE stock.id = change.id
 """
 
+ADD_HOLDS = """
+INSERT INTO inventory_hold (reservation_id, stock_id, quantity)
+SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::int[])
+"""
+
 THRESHOLDS = "SELECT sku, low_stock FROM inventory_product WHERE sku = ANY(%s) AND low_stock > 0"
 """Only products that have a threshold."""
 
@@ -28,12 +33,12 @@ UPDATE inventory_hold hold SET restocked = hold.restocked + back.quantity
 FROM unnest(%s::bigint[], %s::int[]) AS back (id, quantity) WHERE hold.id = back.id
 """
 
-# One look into the index for each order. OFFSET 0 keeps the planner from making a join of it: of a table
-# that it has not analysed yet, it expects so many rows for a handful of orders that it would read them all.
+# One look into the index for each order and for each hold. OFFSET 0 keeps the planner from making a join of it: of a
+# table that it has not analysed yet, it expects so many rows for a handful of orders that it would read them all.
 HOLDS = """
 SELECT hold.reservation_id, hold.id, hold.stock_id, stock.product_id, stock.warehouse_id, hold.quantity,
        hold.quantity - hold.restocked
 FROM unnest(%s::uuid[]) AS asked (id)
 CROSS JOIN LATERAL (SELECT * FROM inventory_hold WHERE reservation_id = asked.id OFFSET 0) AS hold
-JOIN inventory_stock stock ON stock.id = hold.stock_id ORDER BY hold.id
+CROSS JOIN LATERAL (SELECT * FROM inventory_stock WHERE id = hold.stock_id OFFSET 0) AS stock ORDER BY hold.id
 """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from smtplib import (
     SMTPConnectError,
     SMTPException,
@@ -16,16 +16,21 @@ from smtplib import (
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import transaction
-from django.template.loader import render_to_string
+from django.template.loader import get_template
+from msgspec.structs import astuple
+from uuid_utils.compat import uuid7
 
 from events.breaker import Breaker, declare_breaker
+from events.errors import Conflict
 from events.log import emit
+from events.patience import patiently
 from notifications import sql
 from notifications.events import NotificationFailed, NotificationSent
 from notifications.models import Kind, Notification, Webhook, WebhookDeliveryState
-from notifications.ports import order_summaries
+from notifications.ports import OrderSummary, order_summaries
 
 
 def server_away(error: Exception) -> bool:
@@ -40,8 +45,7 @@ SMTP = declare_breaker(
 )
 
 
-@dataclass(frozen=True)
-class Occasion:
+class Occasion(msgspec.Struct, frozen=True):
     """Something to tell an order's customer once. `about` is the order itself, a shipment or a return.
 
     `goods` are the products that it is about, (SKU, quantity) each; `facts` go into the templates.
@@ -50,7 +54,26 @@ class Occasion:
     order_id: UUID
     about: UUID
     goods: Sequence[tuple[str, int]] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """A `Notification` on its way, as light as it can be."""
+
+    id: UUID
+    order_id: UUID
+    about: UUID
+    recipient: str
+    subject: str
+    text: str
+    html: str
+
+
+Outcome = tuple[Letter, Exception | None]
+WRITTEN_DOWN_EVERY = 1.0
+"""Seconds."""
+CONFLICTS = 10
+"""In a row, until one is raised."""
 
 
 def notify(kind: Kind, order_ids: Sequence[UUID]) -> dict[UUID, Exception]:
@@ -61,20 +84,21 @@ def notify(kind: Kind, order_ids: Sequence[UUID]) -> dict[UUID, Exception]:
 def tell(kind: Kind, occasions: Sequence[Occasion]) -> dict[UUID, Exception]:
     """Tells customers of these; whoever has been told is left alone. Returns the failures, by what they are about.
 
-    Network work: must run outside a transaction. A process that dies between sending and writing that down
-    sends again, under the same Message-ID.
+    Network work: must run outside a transaction. What has left is written down every second. A process that dies
+    sends that second's letters again, under the same Message-ID.
     """
-    unsent = [one for one in _written(kind, occasions) if one.sent_at is None]
-    if not unsent:
-        return {}
-    failures = _send(unsent)
-    now = datetime.now(UTC)
-    for one in unsent:
-        error = failures.get(one.about)
-        one.sent_at, one.error = (None, str(error)) if error else (now, "")
-    with transaction.atomic():
-        sql.run(sql.SENT, [[one.id for one in unsent], [one.sent_at for one in unsent], [one.error for one in unsent]])
-        emit(_event(one, failures.get(one.about)) for one in unsent)
+    failures: dict[UUID, Exception] = {}
+    outcomes: list[Outcome] = []
+    began = time.monotonic()
+    for letter, error in _send(_unsent(kind, occasions)):
+        outcomes.append((letter, error))
+        if error:
+            failures[letter.about] = error
+        if time.monotonic() - began > WRITTEN_DOWN_EVERY:
+            _write_down(kind, outcomes)
+            outcomes, began = [], time.monotonic()
+    if outcomes:
+        _write_down(kind, outcomes)
     return failures
 
 
@@ -93,68 +117,103 @@ def tell_owner(webhook_id: UUID, key: str) -> None:
     if webhook is None or not webhook.owner.email or webhook.disabled_at is None:
         return  # there is nobody to tell, or nothing any more
     context = {"webhook": webhook, "waiting": webhook.deliveries.filter(state=WebhookDeliveryState.PENDING).count()}
+    text, html = _templates("webhook_disabled")
     message = EmailMultiAlternatives(
         "Your webhook was switched off",
-        render_to_string("notifications/webhook_disabled.txt", context),
+        text.render(context),
         to=[webhook.owner.email],
         headers={"Message-ID": f"<{key.replace(':', '.')}@notifications>"},
     )
-    message.attach_alternative(render_to_string("notifications/webhook_disabled.html", context), "text/html")
+    message.attach_alternative(html.render(context), "text/html")
     message.send()
 
 
-def _event(one: Notification, error: Exception | None) -> NotificationSent | NotificationFailed:
-    """The log keeps the error's kind only: a mail server's own words name the customer's address."""
-    if error:
-        kind_of_error = type(error).__name__
-        return NotificationFailed(order_id=one.order_id, notification_id=one.id, kind=one.kind, error=kind_of_error)
-    return NotificationSent(order_id=one.order_id, notification_id=one.id, kind=one.kind)
+def _unsent(kind: Kind, occasions: Sequence[Occasion]) -> list[Letter]:
+    """The letters that have not left yet, each with its row. One that was written before stays as it was."""
+    once = {one.about: one for one in occasions}.values()
+    orders = order_summaries(list({one.order_id for one in once}))
+    drafts = [_draft(kind, one, order) for one in once if (order := orders.get(one.order_id))]
+    if not drafts:
+        return []
+    columns: list[list[Any]] = [list(column) for column in zip(*map(astuple, drafts), strict=True)]
+    added = sql.run(sql.ADD_LETTERS, [kind.value, *columns])
+    if len(added) == len(drafts):
+        return drafts
+    fresh = {id_ for (id_,) in added}
+    known = [one for one in drafts if one.id not in fresh]
+    rows = sql.run(sql.UNSENT, [[one.order_id for one in known], kind.value, [one.about for one in known]])
+    return [Letter(*row) for row in rows] + [one for one in drafts if one.id in fresh]
 
 
-def _written(kind: Kind, occasions: Sequence[Occasion]) -> list[Notification]:
-    order_ids = {one.order_id for one in occasions}
-    summaries = order_summaries(list(order_ids))
-    drafts = [_draft(kind, one, summaries[one.order_id]) for one in occasions if one.order_id in summaries]
-    Notification.objects.bulk_create(drafts, ignore_conflicts=True)
-    about = [one.about for one in occasions]
-    return list(Notification.objects.filter(kind=kind, order_id__in=order_ids, about__in=about).order_by("id"))
-
-
-def _draft(kind: Kind, occasion: Occasion, summary: Mapping[str, Any]) -> Notification:
-    names = {item["sku"]: item["name"] for item in summary["items"]}
+def _draft(kind: Kind, occasion: Occasion, order: OrderSummary) -> Letter:
+    names = {line.sku: line.name for line in order.lines}
     goods = [{"name": names.get(sku, sku), "quantity": quantity} for sku, quantity in occasion.goods]
-    context = {"order": summary, "goods": goods, **occasion.facts}
-    return Notification(
-        order_id=occasion.order_id,
-        about=occasion.about,
-        kind=kind,
-        recipient=summary["email"],
-        subject=render_to_string(f"notifications/{kind}.subject.txt", context).strip(),
-        text=render_to_string(f"notifications/{kind}.txt", context),
-        html=render_to_string(f"notifications/{kind}.html", context),
-    )
+    context = {"order": order, "goods": goods, **occasion.facts}
+    plain, html = (template.render(context) for template in _templates(kind))
+    subject, _, text = plain.removeprefix("Subject: ").partition("\n\n")
+    return Letter(uuid7(), occasion.order_id, occasion.about, order.email, subject, text, html)
 
 
-def _send(unsent: Sequence[Notification]) -> dict[UUID, Exception]:
-    """One connection for all. A bad address fails its own mail only, a lost server all that it has not taken."""
-    failures: dict[UUID, Exception] = {}
-    waiting = list(unsent)
+@cache
+def _templates(name: str) -> tuple[Any, Any]:
+    """Of the text, which for orders begins with the subject, and of the HTML."""
+    text, html = (get_template(f"notifications/{name}.{part}", using="jinja2") for part in ("txt", "html"))
+    return text, html
+
+
+def _send(letters: Sequence[Letter]) -> Iterator[Outcome]:
+    """One connection for all. A bad address fails its own letter only, a lost server all that it has not taken."""
+    tried = 0
     try:
         with get_connection() as mail_server:
-            while waiting:
+            for letter in letters:
+                error = None
                 try:
-                    mail_server.send_messages([_message(waiting[0])])
+                    mail_server.send_messages([_message(letter)])
                 except (SMTPResponseException, SMTPRecipientsRefused) as refused:
-                    failures[waiting[0].about] = refused
-                waiting.pop(0)
+                    error = refused
+                tried += 1
+                yield letter, error
     except Exception as error:  # noqa: BLE001  whatever a mail backend raises: those that wait try again
-        failures.update({one.about: error for one in waiting})
-    return failures
+        for letter in letters[tried:]:
+            yield letter, error
 
 
-def _message(one: Notification) -> EmailMultiAlternatives:
+def _message(one: Letter | Notification) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(
         one.subject, one.text, to=[one.recipient], headers={"Message-ID": f"<{one.id}@notifications>"}
     )
     message.attach_alternative(one.html, "text/html")
     return message
+
+
+def _write_down(kind: Kind, outcomes: Sequence[Outcome]) -> None:
+    """Tries again whatever comes between: a letter that has left and is not written down would leave once more."""
+    conflicts = 0
+    while True:
+        try:
+            return patiently(partial(_record, kind, outcomes))
+        except Conflict:  # another worker tells one of these customers something else at this instant
+            conflicts += 1
+            if conflicts == CONFLICTS:
+                raise
+
+
+def _record(kind: Kind, outcomes: Sequence[Outcome]) -> None:
+    """The rows and the log, in one transaction."""
+    failed = [(letter.id, str(error).replace("\0", "")) for letter, error in outcomes if error]
+    with transaction.atomic():
+        sql.run(sql.SENT, [[letter.id for letter, error in outcomes if not error]])
+        if failed:
+            sql.run(sql.UNSENDABLE, [[id_ for id_, _ in failed], [error for _, error in failed]])
+        emit(_event(kind, letter, error) for letter, error in outcomes)
+
+
+def _event(kind: Kind, letter: Letter, error: Exception | None) -> NotificationSent | NotificationFailed:
+    """The log keeps the error's kind only: a mail server's own words name the customer's address."""
+    if error:
+        kind_of_error = type(error).__name__
+        return NotificationFailed(
+            order_id=letter.order_id, notification_id=letter.id, kind=kind.value, error=kind_of_error
+        )
+    return NotificationSent(order_id=letter.order_id, notification_id=letter.id, kind=kind.value)

@@ -4,9 +4,26 @@ from events.sql import run
 
 __all__ = ["run"]
 
-SENT = """
-UPDATE notifications_notification SET sent_at = outcome.sent_at, error = outcome.error
-FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[]) AS outcome (id, sent_at, error)
+# What is there already stays as it is, and its id is not among those that come back.
+ADD_LETTERS = """
+INSERT INTO notifications_notification (id, order_id, about, kind, recipient, subject, text, html, created_at, error)
+SELECT id, order_id, about, %s, recipient, subject, text, html, now(), ''
+FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
+     AS letter (id, order_id, about, recipient, subject, text, html)
+ON CONFLICT (order_id, kind, about) DO NOTHING
+RETURNING id
+"""
+
+# By the unique index on (order, kind, about), of which an order has a handful.
+UNSENT = """
+SELECT id, order_id, about, recipient, subject, text, html FROM notifications_notification
+WHERE order_id = ANY(%s) AND kind = %s AND about = ANY(%s) AND sent_at IS NULL
+"""
+
+# Both by primary key.
+SENT = "UPDATE notifications_notification SET sent_at = now(), error = '' WHERE id = ANY(%s)"
+UNSENDABLE = """
+UPDATE notifications_notification SET error = outcome.error FROM unnest(%s::uuid[], %s::text[]) AS outcome (id, error)
 WHERE notifications_notification.id = outcome.id
 """
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import msgspec
 from django.db import transaction
 from django.urls import reverse
 
 from events import Refused
+from events.deliveries import is_alone
 from orders import serializers as wire
+from orders.events import OrderCreated
 from orders.idempotency import Answer, AnsweredMeanwhile, InProgress, KeyReused, Once, keep, stored
 from orders.models import Order
-from orders.services import place, place_each
+from orders.one_statement import Writing
+from orders.services import ordered, place, place_each
 
 RACES = 3
 """How often a call begins anew because another one stored an answer under one of its keys."""
@@ -30,9 +32,24 @@ class Entry:
     new: wire.NewOrder
 
 
-def accept(new: wire.NewOrder, customer_id: UUID) -> Answer:
-    """Raises what `place` raises."""
-    return _accepted(place(new.placement(customer_id)))
+def accept(new: wire.NewOrder, once: Once) -> Answer:
+    """One statement; see `orders.one_statement`. Raises what `place` raises, KeyReused and InProgress."""
+    placement = new.placement(once.caller)
+    if not is_alone(OrderCreated):
+        return once.answer(lambda: _accepted(place(placement)))
+    try:
+        order = ordered(placement)
+    except Refused:
+        if earlier := once.answered():  # the catalogue was another one then
+            return earlier
+        raise
+    writing = Writing(order)
+    answer = _accepted(order)
+    if writing.write(once, answer):
+        return answer
+    if earlier := once.answered():
+        return earlier
+    raise InProgress  # it was a moment ago, and then came to nothing
 
 
 def accept_each(entries: Sequence[Entry]) -> list[Answer | Exception]:

@@ -50,11 +50,10 @@ class Orders(GenericAPIView[models.Order]):
 
     @extend_schema(**openapi.PLACE)
     def post(self, request: Request) -> HttpResponse:
-        customer_id = caller(request).id
         new = wire.NewOrder.of(request.data)
-        once = Once.of(request._request, customer_id)
+        once = Once.of(request._request, caller(request).id)
         with acting(request):
-            return once.answer(lambda: accept(new, customer_id)).response()
+            return accept(new, once).response()
 
 
 class BulkOrders(APIView):

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -90,6 +91,23 @@ class Once:
     def under(cls, key: str, caller: UUID, what: str, body: bytes) -> Once:
         return cls(caller, key, hashlib.sha256(what.encode() + b"\n" + body).digest())
 
+    def answered(self) -> Answer | None:
+        """What it was answered before, if it was. Raises KeyReused, or InProgress if another is working on it now."""
+        ours, stored = self._claim()
+        if stored is None and not ours:
+            raise InProgress
+        return stored
+
+    @property
+    def lock(self) -> str:
+        """Whoever works on it holds the advisory lock of this name."""
+        return f"orders.idempotency:{self.caller}:{self.key}"
+
+    def row(self, answer: Answer) -> list[Any]:
+        """With its answer, as `COLUMNS` has it."""
+        headers = msgspec.json.encode(answer.headers).decode()
+        return [self.caller, self.key, self.fingerprint, answer.status, headers, answer.body, datetime.now(UTC)]
+
     def answer(self, work: Callable[[], Answer]) -> Answer:
         """What `work` answers, or what it answered the first time. Raises KeyReused or InProgress.
 
@@ -97,10 +115,7 @@ class Once:
         """
         try:
             with transaction.atomic():
-                ours, stored = self._claim()
-                if stored is None and not ours:
-                    raise InProgress
-                return stored or self._keep(work())
+                return self.answered() or self._keep(work())
         except AnsweredMeanwhile as error:
             # The other one committed between our statement's snapshot and its lock.
             _, stored = self._claim()
@@ -110,7 +125,7 @@ class Once:
 
     def _claim(self) -> tuple[bool, Answer | None]:
         with connection.cursor() as cursor:
-            cursor.execute(CLAIM, [f"orders.idempotency:{self.caller}:{self.key}", self.caller, self.key])
+            cursor.execute(CLAIM, [self.lock, self.caller, self.key])
             ours, fingerprint, status, headers, body = cursor.fetchone()
         if fingerprint is None:
             return ours, None
@@ -149,12 +164,10 @@ def keep(answered: Sequence[tuple[Once, Answer]]) -> None:
     """Stores answers in the transaction of their effects. Raises AnsweredMeanwhile: then that has to be undone."""
     if not answered:
         return
-    rows = [
-        (one.caller, one.key, one.fingerprint, answer.status, msgspec.json.encode(answer.headers).decode(), answer.body)
-        for one, answer in sorted(answered, key=lambda pair: pair[0].key)  # two that share keys cannot deadlock
-    ]
+    # Sorted, so that two that share keys cannot deadlock.
+    rows = [one.row(answer) for one, answer in sorted(answered, key=lambda pair: pair[0].key)]
     with connection.cursor() as cursor:
-        cursor.execute(KEEP, [datetime.now(UTC), *(list(column) for column in zip(*rows, strict=True))])
+        cursor.execute(KEEP, [list(column) for column in zip(*rows, strict=True)])
         if cursor.rowcount != len(rows):
             raise AnsweredMeanwhile
 
@@ -169,9 +182,22 @@ STORED = """
 SELECT key, fingerprint, status, headers, body FROM orders_idempotentrequest WHERE caller = %s AND key = ANY(%s)
 """
 
+COLUMNS = "caller, key, fingerprint, status, headers, body, created_at"
+
 # Waits for whoever is about to store the same key.
-KEEP = """
-INSERT INTO orders_idempotentrequest (caller, key, fingerprint, status, headers, body, created_at)
-SELECT *, %s::timestamptz FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::smallint[], %s::jsonb[], %s::bytea[])
+KEEP = f"""
+INSERT INTO orders_idempotentrequest ({COLUMNS})
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::smallint[], %s::jsonb[], %s::bytea[], %s::timestamptz[])
 ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608  names of columns, no input  # nosec B608
+
+# As parts of a larger statement: `claimed` has a row where there was no answer yet, nobody else is working on one, and
+# this one is stored now.
+CLAIM_AND_KEEP = f"""
+asked AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS ours),
+claimed AS (
+    INSERT INTO orders_idempotentrequest ({COLUMNS})
+    SELECT %s::uuid, %s, %s::bytea, %s::smallint, %s::jsonb, %s::bytea, %s::timestamptz FROM asked WHERE ours
+    ON CONFLICT DO NOTHING RETURNING id
+)
+"""  # noqa: S608  names of columns, no input  # nosec B608

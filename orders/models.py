@@ -57,7 +57,8 @@ class Status(models.TextChoices):
 
 def human_number(moment: datetime) -> str:
     """A number to read out on the telephone: the day and 50 random bits, no letter that looks like a digit."""
-    digits = "".join(secrets.choice(CROCKFORD) for _ in range(10))
+    bits = secrets.randbits(50)
+    digits = "".join(CROCKFORD[bits >> shift & 31] for shift in range(0, 50, 5))
     return f"{moment:%y%m%d}-{digits[:5]}-{digits[5:]}"
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -141,28 +139,45 @@ def streams_of(customer_id: UUID) -> list[str]:
     return [f"{kind}:{id_}" for id_ in ids for kind in FOLLOWED]
 
 
-def summaries(order_ids: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
-    """What an e-mail says of each order."""
-    lines: dict[UUID, list[tuple[Any, ...]]] = defaultdict(list)
-    for order_id, *line in sql.lines(order_ids):
-        lines[order_id].append(tuple(line))
-    return {order.id: _summary(order, lines[order.id]) for order in Order.objects.filter(id__in=order_ids)}
+class Address(msgspec.Struct, rename="camel"):
+    """As it is stored, for reading; what is missing is empty."""
+
+    name: str = ""
+    line1: str = ""
+    city: str = ""
+    postal_code: str = ""
+    country: str = ""
 
 
-def _summary(order: Order, lines: Sequence[tuple[Any, ...]]) -> Mapping[str, Any]:
-    return {
-        "number": order.number,
-        "email": order.email,
-        "total": str(order.money),
-        "address": order.shipping_address,
-        "cancel_text": REASONS.get(order.cancel_reason, order.cancel_detail or order.cancel_reason),
-        "items": [
-            {
-                "sku": sku,
-                "name": name,
-                "quantity": quantity,
-                "line_total": f"{unit_price * quantity} {order.currency}",
-            }
-            for sku, name, quantity, unit_price in lines
-        ],
-    }
+class SummaryLine(msgspec.Struct):
+    sku: str
+    name: str
+    quantity: int
+    line_total: str
+
+
+class Summary(msgspec.Struct):
+    """What an e-mail says of an order; money as text."""
+
+    number: str
+    email: str
+    currency: str
+    total: str
+    address: Address
+    cancel_text: str
+    lines: list[SummaryLine]
+
+
+def summaries(order_ids: Sequence[UUID]) -> Mapping[UUID, Summary]:
+    """What an e-mail says of each order; two statements."""
+    found: dict[UUID, Summary] = {}
+    for id_, number, email, currency, total, address, reason, detail in sql.heads(order_ids):
+        cancelled = REASONS.get(reason, detail or reason)
+        found[id_] = Summary(number, email, currency, f"{total} {currency}", _address(address), cancelled, [])
+    for id_, sku, name, quantity, price in sql.lines(list(found)):
+        order = found[id_]
+        order.lines.append(SummaryLine(sku, name, quantity, f"{price * quantity} {order.currency}"))
+    return found
+
+
+_address = msgspec.json.Decoder(Address).decode

@@ -14,7 +14,7 @@ from events.aggregate import save_all
 from orders.events import Item
 from orders.models import IllegalTransition, Order, OrderLine, Status
 from orders.ports import Offer, offers
-from sagas.start import abort
+from sagas.start import abort, hold
 
 
 class UnknownProduct(Refused):
@@ -64,6 +64,14 @@ class Placement:
 def place(placement: Placement) -> Order:
     """Raises UnknownProduct, WrongCurrency or TotalTooLarge."""
     (outcome,) = place_each([placement])
+    if isinstance(outcome, Refused):
+        raise outcome
+    return outcome
+
+
+def ordered(placement: Placement) -> Order:
+    """The order as it would be placed now, with its lines, not yet saved. Raises what `place` raises."""
+    outcome = _ordered(placement, offers([item.sku for item in placement.items]))
     if isinstance(outcome, Refused):
         raise outcome
     return outcome
@@ -130,6 +138,7 @@ def request_cancellation(
     from orders.sagas import PlaceOrder
 
     with transaction.atomic():
+        hold(PlaceOrder, order_id)
         order = Order.objects.select_for_update().get(id=order_id)
         if expected_version is not None and order.version != expected_version:
             raise StaleVersion(f"order {order.number} is at version {order.version}, not {expected_version}")
@@ -149,5 +158,5 @@ class StaleVersion(Exception):
 
 __all__ = [
     "IllegalTransition", "Placement", "StaleVersion", "TotalTooLarge", "UnknownProduct", "Wanted", "WrongCurrency",
-    "place", "place_each", "request_cancellation",
+    "ordered", "place", "place_each", "request_cancellation",
 ]  # fmt: skip

@@ -31,6 +31,17 @@ CROSS JOIN LATERAL (SELECT * FROM orders_orderline WHERE order_id = asked.id OFF
 ORDER BY line.order_id, line.position
 """
 
+# By primary key.
+HEADS = """
+SELECT id, number, email, currency, total, shipping_address::text, cancel_reason, cancel_detail
+FROM orders_order WHERE id = ANY(%s)
+"""
+
+
+def heads(order_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
+    """(order, number, e-mail, currency, total, address as JSON, why cancelled, in what words)."""
+    return sql.run(HEADS, [list(order_ids)])
+
 
 def lines(order_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
     """(order, SKU, name, quantity, unit price), line by line."""

@@ -21,6 +21,10 @@ UNDO = Backoff(base=1.0, cap=60.0, attempts=10)
 CAPTURED = {PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED}
 """Or perhaps captured, because no answer came."""
 REFUNDABLE = {*CAPTURED, PaymentStatus.PARTIALLY_REFUNDED}
+NEEDED = (
+    "token", "amount", "currency", "refunded", "status", "reason", "authorization_key", "authorization_id",
+)  # fmt: skip
+"""All but its times: they are slow to load."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,7 @@ def _payments(calls: Sequence[Call]) -> dict[UUID, Payment]:
 
 
 def _payments_of(ids: Sequence[UUID]) -> dict[UUID, Payment]:
-    found = Payment.objects.filter(order_id__in=ids).order_by("order_id").select_for_update(no_key=True)
-    return {payment.order_id: payment for payment in found}
+    return {payment.order_id: payment for payment in Payment.objects.locked(ids, *NEEDED)}
 
 
 # --- authorize ---------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import msgspec
 from celery import shared_task
 
 from events import Backoff, DeclarationError, Queue, Refused
@@ -21,8 +22,7 @@ Refusals = Mapping[UUID, Refused]
 RETRY = Backoff(base=0.5, cap=30.0, attempts=5)
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One run's turn in a batch."""
 
     run_id: UUID
@@ -65,8 +65,7 @@ class DatabaseAction(Action):
     time_limit: float
 
 
-@dataclass(frozen=True)
-class Answer(Generic[In, Out]):
+class Answer(msgspec.Struct, Generic[In, Out], frozen=True):
     """How one network call ended: with a value, or refused."""
 
     call: Call

@@ -13,6 +13,7 @@ from events.breaker import Permit, State
 from sagas import sql
 from sagas.actions import NetworkAction
 from sagas.perform import expected_state
+from sagas.settle import lock
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,6 @@ def postpone(
     why = f"The server is away (breaker {action.breaker.name}): asked again later, no attempt is spent."
     parameters = {"ids": ids, "step": step, "state": expected_state(undo), "lease": lease, "seconds": seconds}
     with transaction.atomic():
-        sql.run(sql.LOCK_RUNS, [ids])  # runs before steps, as settle does
+        lock(ids)
         sql.run(sql.POSTPONE, {**parameters, "why": why})
     log.info("steps postponed", breaker=action.breaker.name, step=step, runs=len(ids), seconds=round(seconds, 1))

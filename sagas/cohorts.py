@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,8 +18,8 @@ from events.queues import Queue
 from sagas.actions import Action, NetworkAction
 from sagas.declare import Step, saga
 from sagas.network import perform_network
-from sagas.perform import perform_database
-from sagas.settle import Move, settle
+from sagas.perform import Ended, follows_at_once, perform_database
+from sagas.settle import Move, settle, together
 
 log = structlog.get_logger(__name__)
 
@@ -47,36 +47,42 @@ def work(cohort: Cohort, *, settles: bool) -> int:
     """Performs the step for all of its runs. Never raises for a run's failure: rows hold the outcome.
 
     With `settles` the runs go on from here. A part of a chord leaves that to the chord's body, which never runs if a
-    part raises: so it does not, even if PostgreSQL stays away. Returns how many runs have an outcome.
+    part raises: so it does not, even if PostgreSQL stays away. Returns for how many runs it was asked.
     """
     try:
-        concluded = patiently(partial(_perform, cohort))
+        ended = patiently(partial(_perform, cohort, settles=settles))
     except (OperationalError, InterfaceError) as error:
         if settles:
             raise
         log.warning("left to the sweep", step=cohort.step, runs=len(cohort.run_ids), error=str(error))
         return 0
     if settles:
-        advance(concluded, here=cohort.action.queue)
-    return len(concluded)
+        _go_on(ended, lambda following: follows_at_once(cohort.action, following.action, len(following.run_ids)))
+    return len(cohort.run_ids)
 
 
-def advance(run_ids: Sequence[UUID], here: Queue | None = None, *, late: bool = False) -> None:
+def advance(run_ids: Sequence[UUID], here: Collection[Queue] = (), *, late: bool = False) -> None:
     """Asks what comes next for these runs and sets it going.
 
-    A single step whose queue is `here` is performed at once, without a message. `late`: what was sent
+    A single step whose queue is among `here` is performed at once, without a message. `late`: what was sent
     and never answered is sent again.
     """
     moves = patiently(partial(settle, run_ids, late=late))
-    while moves:
-        concluded: list[UUID] = []
-        for move in moves:
+    _go_on(Ended([], moves), lambda following: following.action.queue in here)
+
+
+def _go_on(ended: Ended, at_once: Callable[[Cohort], bool]) -> None:
+    while ended.runs or ended.moves:
+        moves = ended.moves + patiently(partial(settle, ended.runs))
+        ended = Ended()
+        for move in together(moves):
             cohorts = [Cohort(move.saga, step, move.undo, move.run_ids, move.alone) for step in move.steps]
-            if len(cohorts) == 1 and cohorts[0].action.queue == here:
-                concluded += patiently(partial(_perform, cohorts[0]))
+            if len(cohorts) == 1 and at_once(cohorts[0]):
+                performed = patiently(partial(_perform, cohorts[0], settles=True))
+                ended.runs += performed.runs
+                ended.moves += performed.moves
             else:
                 publish(move, cohorts)
-        moves = patiently(partial(settle, concluded)) if concluded else []
 
 
 def publish(move: Move, cohorts: Sequence[Cohort]) -> None:
@@ -108,7 +114,8 @@ def _arguments(cohort: Cohort, *, settles: bool) -> tuple[Any, ...]:
     return (*usual, True) if cohort.alone else usual
 
 
-def _perform(cohort: Cohort) -> list[UUID]:
+def _perform(cohort: Cohort, *, settles: bool) -> Ended:
+    settles = settles and not cohort.alone  # what may kill its worker ends by itself, whatever comes next
     if isinstance(cohort.action, NetworkAction):
-        return perform_network(cohort.declared, cohort.undo, cohort.run_ids, advance)
-    return perform_database(cohort.declared, cohort.undo, cohort.run_ids, alone=cohort.alone)
+        return perform_network(cohort.declared, cohort.undo, cohort.run_ids, advance, settles=settles)
+    return perform_database(cohort.declared, cohort.undo, cohort.run_ids, alone=cohort.alone, settles=settles)

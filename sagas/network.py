@@ -14,9 +14,10 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+import msgspec
 import structlog
 from django.db import close_old_connections, transaction
 
@@ -28,18 +29,19 @@ from events.patience import patiently
 from sagas import breakers, sql
 from sagas.actions import Answer, Call, NetworkAction
 from sagas.declare import Step
-from sagas.perform import Failures, Outcome, conclude, take
+from sagas.perform import Done, Ended, Failures, Outcome, conclude, take
 from sagas.plan import StepState
+from sagas.settle import lock
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 Advance = Callable[[Sequence[UUID]], None]
 LEASED = leases.Rows(sql.RENEW, sql.HAND_BACK)
 CONCURRENCY = 256
 """Calls under way at once, per process."""
 
 
-@dataclass(frozen=True)
-class _Turn:
+class _Turn(msgspec.Struct, frozen=True):
     """One call of a leased batch, with what it is given."""
 
     call: Call
@@ -59,8 +61,7 @@ class _Lease:
     advance: Advance
 
 
-@dataclass(frozen=True)
-class _Heard:
+class _Heard(msgspec.Struct, frozen=True):
     """What a call brought: an answer, or an error worth another try."""
 
     turn: _Turn
@@ -68,11 +69,13 @@ class _Heard:
     error: Exception | None = None
 
 
-def perform_network(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Advance) -> list[UUID]:
-    """Returns the runs whose step has ended; those of stragglers go on later through `advance`."""
+def perform_network(
+    step: Step, undo: bool, run_ids: Sequence[UUID], advance: Advance, *, settles: bool = False
+) -> Ended:
+    """What ended within the action's patience; stragglers go on later through `advance`."""
     action = step.action(undo=undo)
     assert isinstance(action, NetworkAction)  # noqa: S101  for the type checker
-    concluded: list[UUID] = []
+    ended = Ended()
     failures = Failures(action, step.name, undo)
 
     def attempt(portion: Sequence[UUID]) -> None:
@@ -85,15 +88,18 @@ def perform_network(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Ad
             _return(permitted, action)
             raise
         failures.attempts.update({turn.call.run_id: turn.call.attempt - 1 for turn in turns})
-        concluded.extend(idle)
+        ended.runs.extend(idle)
         if turns:
             heard = asyncio.run_coroutine_threadsafe(_call_all(lease, turns), _loop(os.getpid())).result()
-            concluded.extend(_record(lease, heard, unused=len(permitted.run_ids) - len(turns)))
+            recorded = _record(lease, heard, unused=len(permitted.run_ids) - len(turns), settles=settles)
+            ended.runs += recorded.runs
+            ended.moves += recorded.moves
         else:
             _return(permitted, action)
 
     apart(run_ids, attempt, failures.add)
-    return concluded + failures.write()
+    ended.runs += failures.write()
+    return ended
 
 
 def _return(permitted: breakers.Permitted, action: NetworkAction) -> None:
@@ -128,8 +134,8 @@ def _success(undo: bool) -> StepState:
 async def _call_all(lease: _Lease, turns: Sequence[_Turn]) -> list[_Heard]:
     leases.hold(lease.id, LEASED, {"ids": [turn.call.run_id for turn in turns], "step": lease.step})
     tasks = [asyncio.create_task(_call_one(lease, turn)) for turn in turns]
-    asyncio.gather(*tasks).add_done_callback(lambda _: leases.let_go(lease.id))
     done, late = await asyncio.wait(tasks, timeout=lease.action.patience)
+    asyncio.gather(*late).add_done_callback(lambda _: leases.let_go(lease.id))
     for task in late:
         task.add_done_callback(lambda finished: _stragglers(os.getpid()).put((lease, finished.result())))
     return [task.result() for task in done]
@@ -138,7 +144,8 @@ async def _call_all(lease: _Lease, turns: Sequence[_Turn]) -> list[_Heard]:
 async def _call_one(lease: _Lease, turn: _Turn) -> _Heard:
     try:
         async with _limit():
-            value = await asyncio.wait_for(lease.action.call(turn.call, turn.given), lease.action.lease)
+            async with asyncio.timeout(lease.action.lease):
+                value = await lease.action.call(turn.call, turn.given)
     except Refused as refused:
         if lease.undo:
             return _Heard(turn, None, refused)
@@ -148,33 +155,41 @@ async def _call_one(lease: _Lease, turn: _Turn) -> _Heard:
     return _Heard(turn, Answer(turn.call, turn.given, value))
 
 
-def _record(lease: _Lease, heard: Sequence[_Heard], *, late: bool = False, unused: int = 0) -> list[UUID]:
-    """Outcome and effect in one transaction, as far as the lease still holds; returns the runs that ended."""
+def _record(
+    lease: _Lease, heard: Sequence[_Heard], *, late: bool = False, unused: int = 0, settles: bool = False
+) -> Ended:
+    """Outcome and effect in one transaction, as far as the lease still holds."""
     spared = _report(lease, heard, late=late, unused=unused)
-    return patiently(partial(_write, lease, heard, spared))
+    return patiently(partial(_write, lease, heard, spared, settles=settles))
 
 
-def _write(lease: _Lease, heard: Sequence[_Heard], spared: Collection[UUID]) -> list[UUID]:
+def _write(lease: _Lease, heard: Sequence[_Heard], spared: Collection[UUID], *, settles: bool) -> Ended:
     """May be called twice: what has been written is no longer under the lease."""
     failures = Failures(lease.action, lease.step, lease.undo, lease.id)
     failures.attempts.update({one.turn.call.run_id: one.turn.call.attempt - 1 for one in heard})
-    concluded: list[UUID] = []
+    ended = Ended()
     for one in heard:
         if one.error is not None and one.turn.call.run_id not in spared:
             failures.add(one.turn.call.run_id, one.error)
     answers = [one.answer for one in heard if one.answer is not None]
 
     def save(portion: Sequence[Answer[Any, Any]]) -> None:
+        saved = Ended()
         with transaction.atomic():
+            locked = lock([answer.call.run_id for answer in portion]) if settles else []
             ours = conclude(lease.step, lease.undo, lease.id, [_outcome(answer, lease.undo) for answer in portion])
             entitled = [answer for answer in portion if answer.call.run_id in ours]
             if entitled:
                 with caused_by(Context(actor=lease.action.task), lease.contexts):
                     lease.action.save(entitled)
-        concluded.extend(ours)
+            called = {answer.call.run_id: answer.call for answer in portion if answer.call.run_id in ours}
+            saved.add(Done(lease.action, called, lease.contexts, locked), settles=settles)
+        ended.runs.extend(saved.runs)
+        ended.moves.extend(saved.moves)
 
     apart(answers, save, lambda answer, error: failures.add(answer.call.run_id, error))
-    return concluded + failures.write()
+    ended.runs += failures.write()
+    return ended
 
 
 def _report(lease: _Lease, heard: Sequence[_Heard], *, late: bool, unused: int) -> set[UUID]:
@@ -202,9 +217,23 @@ def _outcome(answer: Answer[Any, Any], undo: bool) -> Outcome:
     return Outcome(answer.call.run_id, _success(undo))
 
 
-@cache
+_one_each = threading.RLock()
+
+
+def _once(make: Callable[[int], T]) -> Callable[[int], T]:
+    """One per process, since threads do not survive a fork; two threads that ask at once get the same one."""
+    made = cache(make)
+
+    def give(pid: int) -> T:
+        with _one_each:
+            return made(pid)
+
+    return give
+
+
+@_once
 def _loop(pid: int) -> asyncio.AbstractEventLoop:
-    """The process's event loop; keyed by process, since threads do not survive a fork."""
+    """The process's event loop."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="saga-network", daemon=True).start()
     return loop
@@ -217,7 +246,7 @@ def _limit() -> asyncio.Semaphore:
     return _limits.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CONCURRENCY))
 
 
-@cache
+@_once
 def _stragglers(pid: int) -> queue.SimpleQueue[tuple[_Lease, _Heard]]:
     waiting: queue.SimpleQueue[tuple[_Lease, _Heard]] = queue.SimpleQueue()
     threading.Thread(target=_finish, args=[waiting], name="saga-stragglers", daemon=True).start()
@@ -235,7 +264,7 @@ def _finish(waiting: queue.SimpleQueue[tuple[_Lease, _Heard]]) -> None:
             by_lease.setdefault(lease.id, (lease, []))[1].append(heard)
         for lease, heard_together in by_lease.values():
             try:
-                lease.advance(_record(lease, heard_together, late=True))
+                lease.advance(_record(lease, heard_together, late=True).runs)
             except Exception:  # the lease runs out, and the sweep asks again
                 log.exception("a straggler's outcome was not written", step=lease.step)
             finally:

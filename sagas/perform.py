@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
+import msgspec
 import structlog
 from django.db import transaction
+from msgspec import structs
 
 from events.context import Context, caused_by
 from events.errors import TimeLimitExceeded, Vanished
-from events.isolation import apart
+from events.isolation import apart, database_lost
+from events.queues import served_here
 from events.time_limit import limited
 from sagas import sql
-from sagas.actions import Action, Call, DatabaseAction
-from sagas.declare import Step
+from sagas.actions import Action, Call, DatabaseAction, NetworkAction
+from sagas.declare import Saga, Step
 from sagas.models import SagaStep
 from sagas.plan import StepState
+from sagas.settle import Locked, Move, Performed, lock, settle
 
 log = structlog.get_logger(__name__)
 
+MANY = 50
+"""Runs that are worth a message, so that another worker can take them."""
 
-@dataclass(frozen=True)
-class Outcome:
+
+class Outcome(msgspec.Struct, frozen=True):
     """How one step of one run ended for good."""
 
     run_id: UUID
@@ -71,7 +78,7 @@ class Failures:
             "ids": ids, "states": states, "delays": delays, "codes": codes, "errors": errors,
         }  # fmt: skip
         with transaction.atomic():
-            sql.run(sql.LOCK_RUNS, [ids])  # runs before steps, as settle does
+            lock(ids)
             rows = sql.run(sql.FAIL, parameters)
         return [run_id for run_id, state in rows if state in {StepState.FAILED, StepState.STUCK}]
 
@@ -123,41 +130,113 @@ def conclude(step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outco
     return {run_id for (run_id,) in rows}
 
 
-def perform_database(step: Step, undo: bool, run_ids: Sequence[UUID], *, alone: bool = False) -> list[UUID]:
-    """Returns the runs whose step has ended, one way or another.
+class Ended(msgspec.Struct):
+    """What performing a step left to do: `moves` of runs that were settled with it, and `runs` that still are to be."""
+
+    runs: list[UUID] = []
+    moves: list[Move] = []
+
+    def add(self, done: Done, *, settles: bool) -> None:
+        """To be called at the end of the transaction that concluded this, which locked the runs first."""
+        if settles:
+            self.moves += settle(list(done.calls), at_once=partial(_at_once, done), locked=done.locked)
+        else:
+            self.runs += done.calls
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The calls of an action that has been concluded for them, by run; `locked` are their runs, if locked before."""
+
+    action: Action
+    calls: Mapping[UUID, Call]
+    contexts: Mapping[str, Context]
+    locked: Locked = []
+
+
+def follows_at_once(action: Action, following: Action, runs: int) -> bool:
+    """Whether a worker goes on with the following step of so many runs, without a message.
+
+    It does where it serves that step's queue; and with a few wherever they belong, if no call has to be waited for,
+    for a message costs more than their work. Many do not hold up a worker that makes calls: another one takes them.
+    """
+    if following.queue == action.queue:
+        return True
+    if isinstance(action, NetworkAction) and runs > MANY:
+        return False
+    return following.queue in served_here() or (isinstance(following, DatabaseAction) and runs <= MANY)
+
+
+def _at_once(done: Done, declared: type[Saga], name: str, run_ids: Sequence[UUID]) -> Performed:
+    """Performs a database step in the transaction of the step before it, if it follows at once.
+
+    What fails is begun as usual, and fails again by itself: its attempts are its own. So is what has failed before.
+    """
+    step = declared.steps[name]
+    action = step.action(undo=False)
+    fresh = [done.calls[run_id] for run_id in run_ids if done.calls[run_id].attempt == 1]
+    if not fresh or not isinstance(action, DatabaseAction) or not follows_at_once(done.action, action, len(fresh)):
+        return {}
+    try:
+        with transaction.atomic():
+            given = step.given([call.subject for call in fresh]) if step.given else {}
+            turns = [
+                structs.replace(call, step=name, given=given.get(call.subject), skipped=frozenset()) for call in fresh
+            ]
+            outcomes = _perform(action, turns, done.contexts)
+    except Exception as error:
+        if database_lost(error):
+            raise
+        log.info("not at once", step=name, runs=len(fresh), error=str(error))
+        return {}
+    return {one.run_id: (one.state, one.code, one.error) for one in outcomes}
+
+
+def _perform(action: DatabaseAction, calls: Sequence[Call], contexts: Mapping[str, Context]) -> list[Outcome]:
+    with caused_by(Context(actor=action.task), contexts), limited(action.time_limit):
+        refusals = action.perform(calls) or {}
+    return [_outcome(call, refusals, call.undo) for call in calls]
+
+
+def perform_database(
+    step: Step, undo: bool, run_ids: Sequence[UUID], *, alone: bool = False, settles: bool = False
+) -> Ended:
+    """`settles`: what comes next is written down in the same transaction.
 
     `alone`: earlier messages were not answered, so it may be what kills its worker: the try counts before it is made.
     """
     action = step.action(undo=undo)
     assert isinstance(action, DatabaseAction)  # noqa: S101  for the type checker
     failures = Failures(action, step.name, undo, counted=alone)
-    concluded: list[UUID] = []
+    ended = Ended()
     if alone:
         suspects = {"ids": list(run_ids), "step": step.name, "state": expected_state(undo)}
         run_ids = [run_id for (run_id,) in sql.run(sql.BEGIN_ALONE, suspects)]
 
     def attempt(portion: Sequence[UUID]) -> None:
         try:
-            concluded.extend(perform(portion))
+            performed = perform(portion)
+            ended.runs += performed.runs
+            ended.moves += performed.moves
         except TimeLimitExceeded:
             if len(portion) == 1:
                 raise
             # Not taken apart, which would hang again and again: the sweep sends them again, at last alone.
             log.warning("cohort cut off", step=step.name, runs=len(portion))
 
-    def perform(portion: Sequence[UUID]) -> list[UUID]:
+    def perform(portion: Sequence[UUID]) -> Ended:
+        performed = Ended()
         with transaction.atomic():
+            locked = lock(portion) if settles else []
             calls, contexts = take(step, undo, portion, counted=alone)
             failures.attempts.update({call.run_id: call.attempt - 1 for call in calls})
             if calls:
-                with caused_by(Context(actor=action.task), contexts), limited(action.time_limit):
-                    refusals = action.perform(calls) or {}
-                outcomes = [_outcome(call, refusals, undo) for call in calls]
-                conclude(step.name, undo, None, outcomes)
-        return [call.run_id for call in calls]
+                conclude(step.name, undo, None, _perform(action, calls, contexts))
+                performed.add(Done(action, {call.run_id: call for call in calls}, contexts, locked), settles=settles)
+        return performed
 
     apart(run_ids, attempt, failures.add)
-    return concluded + failures.write()
+    ended.runs += failures.write()
+    return ended
 
 
 def _outcome(call: Call, refusals: object, undo: bool) -> Outcome:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import structlog
 from django.db import transaction
 
 from events.queues import Queue
 from sagas import sql
 from sagas.declare import Saga, saga
-from sagas.plan import Decision, Finish, Go, RunState, StepState, Undo, plan
+from sagas.plan import Decision, Finish, Go, RunState, StepState, Undo, Wait, plan
 
 log = structlog.get_logger(__name__)
 
@@ -43,38 +44,37 @@ class Move:
         return Queue.ORDERS
 
 
-@dataclass
-class _Step:
-    state: StepState
-    in_flight: bool
-    due: bool
-    error_code: str
-    error: str
-    due_at: datetime | None
-    unanswered: int
-
-
-@dataclass
-class _Run:
-    """A run with its steps, as its rows say under our lock."""
+class _Run(msgspec.Struct, frozen=True):
+    """A run as its rows say under our lock. `steps` is the text that `sql.STEPS` makes of its steps."""
 
     id: UUID
     saga: type[Saga]
-    state: RunState
+    state: str
     aborted: bool
-    steps: dict[str, _Step]
+    steps: str
 
     def decide(self) -> Decision:
-        signature = sorted((name, step.state, step.in_flight) for name, step in self.steps.items())
-        return _decide(self.saga.name, tuple(signature), self.aborted)
+        return _decide(self.saga.name, self.steps, self.aborted)
 
-    @property
-    def no(self) -> tuple[str, _Step] | None:
-        """The step that said no, a refusal before a failure."""
-        said = [
-            (name, step) for name, step in self.steps.items() if step.state in {StepState.REFUSED, StepState.FAILED}
-        ]
-        return min(said, key=lambda pair: pair[1].state is not StepState.REFUSED, default=None)
+
+Performed = Mapping[UUID, tuple[StepState, str, str]]
+AtOnce = Callable[[type[Saga], str, Sequence[UUID]], Performed]
+"""Performs a step in the transaction that settles; returns the outcome (state, code, text) of as many as it can."""
+
+
+BEGUN = ("ids", "names", "deadlines")
+PERFORMED = ("ids", "names", "states", "codes", "errors")
+Locked = list[tuple[Any, ...]]
+
+
+class _OpenStep(msgspec.Struct, frozen=True):
+    """A step that waits for an answer."""
+
+    name: str
+    state: str
+    due: bool
+    due_at: datetime | None
+    unanswered: int
 
 
 @dataclass
@@ -84,6 +84,7 @@ class _Outcome:
     moves: dict[tuple[str, tuple[str, ...], bool], list[UUID]] = field(default_factory=lambda: defaultdict(list))
     suspects: list[Move] = field(default_factory=list)
     begun: list[tuple[UUID, str, float]] = field(default_factory=list)
+    performed: list[tuple[UUID, str, str, str, str]] = field(default_factory=list)
     undone: list[tuple[UUID, str, float]] = field(default_factory=list)
     again: list[tuple[UUID, str, float]] = field(default_factory=list)
     turned: list[tuple[UUID, str, str]] = field(default_factory=list)
@@ -91,51 +92,113 @@ class _Outcome:
     wake: list[tuple[UUID, datetime]] = field(default_factory=list)
 
     def write(self) -> None:
-        for statement, rows in (
-            (sql.BEGIN, self.begun),
-            (sql.BEGIN_UNDO, self.undone),
-            (sql.SEND_AGAIN, self.again),
-            (sql.TURN_BACK, self.turned),
-            (sql.FINISH, self.finished),
-            (sql.WAKE_AT, self.wake),
+        for statement, names, rows in (
+            (sql.PERFORMED, PERFORMED, self.performed),
+            (sql.BEGIN, BEGUN, self.begun),
+            (sql.BEGIN_UNDO, BEGUN, self.undone),
+            (sql.SEND_AGAIN, BEGUN, self.again),
+            (sql.TURN_BACK, ("ids", "codes", "reasons"), self.turned),
+            (sql.FINISH, ("ids", "states"), self.finished),
+            (sql.WAKE_AT, ("ids", "times"), self.wake),
         ):
             if rows:
-                columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
-                sql.run(statement, columns)
+                columns: Iterable[list[Any]] = map(list, zip(*rows, strict=True))
+                sql.run(statement, dict(zip(names, columns, strict=True)))
+
+    def all_moves(self) -> list[Move]:
+        return [Move(name, names, undo, ids) for (name, names, undo), ids in self.moves.items()] + self.suspects
 
 
-def settle(run_ids: Sequence[UUID], *, late: bool = False) -> list[Move]:
-    """Plans all of these runs in one transaction with a constant number of statements.
+def settle(
+    run_ids: Sequence[UUID], *, late: bool = False, at_once: AtOnce | None = None, locked: Locked | None = None
+) -> list[Move]:
+    """Plans all of these runs in one transaction, the caller's if there is one, with a constant number of statements.
 
     Returns what has to be set going after the commit. Asking twice, or at the wrong moment, does no harm.
-    `late` also sends again what is due and sets the time of the next look.
+    `late` also sends again what is due and sets the time of the next look. `at_once` may perform what comes next.
+    `locked`: what `lock` said of these runs, and others, in this transaction.
     """
     if not run_ids:
         return []
     outcome = _Outcome()
-    with transaction.atomic():
-        for run in _lock(run_ids):
-            _settle_one(outcome, run, late=late)
+    with transaction.atomic(savepoint=False):
+        decided = [(run, run.decide()) for run in _read(run_ids, lock(run_ids) if locked is None else locked)]
+        if at_once is not None:
+            decided = _perform_at_once(outcome, decided, at_once)
+        for run, decision in decided:
+            _note(outcome, run, decision)
+        outcome.turned += _turned(decided)
+        if late:
+            _look_again(outcome, decided)
         outcome.write()
-    return [Move(name, names, undo, ids) for (name, names, undo), ids in outcome.moves.items()] + outcome.suspects
+    return outcome.all_moves()
 
 
-def _lock(run_ids: Sequence[UUID]) -> list[_Run]:
-    rows = sql.run(sql.LOCK_RUNS, [list(run_ids)])
-    steps: dict[UUID, dict[str, _Step]] = {row[0]: {} for row in rows}
-    for run_id, name, state, in_flight, due, *rest in sql.run(sql.STEPS, [list(steps)]):
-        steps[run_id][name] = _Step(StepState(state), in_flight, bool(due), *rest)
+def begin(declared: type[Saga], run_ids: Sequence[UUID]) -> list[Move]:
+    """As `settle`, for runs that were inserted in this transaction: nothing has to be read of them."""
+    outcome = _Outcome()
+    for run_id in run_ids:
+        run = _Run(run_id, declared, RunState.RUNNING.value, False, "")
+        _note(outcome, run, run.decide())
+    outcome.write()
+    return outcome.all_moves()
+
+
+def together(moves: Iterable[Move]) -> list[Move]:
+    """Those that go the same way as one, but for what travels alone."""
+    by_way: dict[tuple[str, tuple[str, ...], bool], list[UUID]] = defaultdict(list)
+    alone = []
+    for move in moves:
+        if move.alone:
+            alone.append(move)
+        else:
+            by_way[move.saga, move.steps, move.undo] += move.run_ids
+    return [Move(name, names, undo, ids) for (name, names, undo), ids in by_way.items()] + alone
+
+
+def lock(run_ids: Sequence[UUID]) -> Locked:
+    """The rows of those that are not over, locked for this transaction. Runs are locked before their steps."""
+    return sql.run(sql.LOCK_RUNS, [list(run_ids)])
+
+
+def _read(run_ids: Sequence[UUID], locked: Locked) -> list[_Run]:
+    asked = set(run_ids)
+    rows = [row for row in locked if row[0] in asked]
+    steps = dict(sql.run(sql.STEPS, [[row[0] for row in rows]])) if rows else {}
     runs = []
     for run_id, name, state, aborted in rows:
         try:
-            runs.append(_Run(run_id, saga(name), RunState(state), aborted, steps[run_id]))
+            runs.append(_Run(run_id, saga(name), state, aborted, steps[run_id] or ""))
         except LookupError as error:
             log.warning("run waits for its code", run=str(run_id), error=str(error))
     return runs
 
 
-def _settle_one(outcome: _Outcome, run: _Run, *, late: bool) -> None:
-    decision = run.decide()
+def _perform_at_once(
+    outcome: _Outcome, decided: list[tuple[_Run, Decision]], at_once: AtOnce
+) -> list[tuple[_Run, Decision]]:
+    """As long as what comes next is a single step that can be performed here and now."""
+    ready = decided
+    while ready:
+        by_step: dict[tuple[type[Saga], str], list[_Run]] = defaultdict(list)
+        for run, decision in ready:
+            if isinstance(decision, Go) and len(decision.steps) == 1:
+                by_step[run.saga, decision.steps[0]].append(run)
+        after: dict[UUID, tuple[_Run, Decision]] = {}
+        for (declared, step), runs in by_step.items():
+            performed = at_once(declared, step, [run.id for run in runs])
+            for run in runs:
+                if run.id in performed:
+                    state, code, text = performed[run.id]
+                    outcome.performed.append((run.id, step, state.value, code, text))
+                    gone_on = msgspec.structs.replace(run, steps=f"{run.steps},{step} {state.value}".lstrip(","))
+                    after[run.id] = gone_on, gone_on.decide()
+        ready = list(after.values())
+        decided = [after.get(run.id, (run, decision)) for run, decision in decided]
+    return decided
+
+
+def _note(outcome: _Outcome, run: _Run, decision: Decision) -> None:
     name, deadline = run.saga.name, run.saga.deadline
     if isinstance(decision, Go):
         outcome.begun += [(run.id, step, deadline) for step in decision.steps]
@@ -144,48 +207,68 @@ def _settle_one(outcome: _Outcome, run: _Run, *, late: bool) -> None:
         outcome.undone += [(run.id, step, deadline) for step in decision.steps]
         outcome.moves[name, decision.steps, True].append(run.id)
     elif isinstance(decision, Finish):
-        outcome.finished.append((run.id, decision.state))
-    elif late:
-        _send_again(outcome, run)
-    if run.state is RunState.RUNNING and (isinstance(decision, Undo) or (isinstance(decision, Finish) and run.no)):
-        outcome.turned.append((run.id, *_reason(run)))
-    if late and isinstance(decision, Go | Undo):
-        outcome.wake.append((run.id, datetime.now(UTC) + timedelta(seconds=deadline)))
+        outcome.finished.append((run.id, decision.state.value))
 
 
 @lru_cache(maxsize=4096)
-def _decide(name: str, signature: tuple[tuple[str, StepState, bool], ...], aborted: bool) -> Decision:
-    states = {step: state for step, state, _ in signature}
-    in_flight = frozenset(step for step, _, in_flight in signature if in_flight)
-    return plan(saga(name).plan_stages, states, in_flight=in_flight, aborted=aborted)
+def _decide(name: str, steps: str, aborted: bool) -> Decision:
+    states, in_flight = {}, set()
+    for step in steps.split(",") if steps else ():
+        step_name, state, *leased = step.split(" ")
+        states[step_name] = StepState(state)
+        if leased:
+            in_flight.add(step_name)
+    return plan(saga(name).plan_stages, states, in_flight=frozenset(in_flight), aborted=aborted)
 
 
-def _reason(run: _Run) -> tuple[str, str]:
-    """(code, text) of a compensation; what a program raised is not for customers, so a failure has no text."""
-    if run.no is None:
-        return "", ""
-    name, step = run.no
-    return (step.error_code, step.error) if step.state is StepState.REFUSED else (f"{name}_failed", "")
+def _turned(decided: Iterable[tuple[_Run, Decision]]) -> list[tuple[UUID, str, str]]:
+    """(run, code, text) of each compensation that begins, or can not; a refusal is told before a failure.
+
+    What a program raised is not for customers, so a failure has no text.
+    """
+    turning = [
+        run.id
+        for run, decision in decided
+        if run.state == RunState.RUNNING and isinstance(decision, Undo | Finish) and decision != Finish(RunState.DONE)
+    ]
+    if not turning:
+        return []
+    said: dict[UUID, tuple[str, str]] = {}
+    for run_id, name, state, code, text in sql.run(sql.SAID_NO, [turning]):
+        if state == StepState.REFUSED:
+            said[run_id] = (code, text)
+        else:
+            said.setdefault(run_id, (f"{name}_failed", ""))
+    return [(run_id, *said.get(run_id, ("", ""))) for run_id in turning]
 
 
-def _send_again(outcome: _Outcome, run: _Run) -> None:
+def _look_again(outcome: _Outcome, decided: Sequence[tuple[_Run, Decision]]) -> None:
     """What is due is sent once more; the next look is when the next step is due.
 
     Without an answer for the first time, the likely cause is a lost message: those travel together. What has
     swallowed a second message may be what kills its worker, and travels alone.
     """
-    later = datetime.now(UTC) + timedelta(seconds=run.saga.deadline)
-    times = [later]
-    for name, step in run.steps.items():
-        if step.state not in {StepState.WAITING, StepState.UNDOING}:
+    open_steps: dict[UUID, list[_OpenStep]] = defaultdict(list)
+    waiting = [run.id for run, decision in decided if decision == Wait()]
+    for run_id, *columns in sql.run(sql.OPEN_STEPS, [waiting]):
+        open_steps[run_id].append(_OpenStep(*columns))
+    now = datetime.now(UTC)
+    for run, decision in decided:
+        if isinstance(decision, Finish):
             continue
-        if step.due:
-            outcome.again.append((run.id, name, run.saga.deadline))
-            undo = step.state is StepState.UNDOING
-            if step.unanswered:
-                outcome.suspects.append(Move(run.saga.name, (name,), undo, [run.id], alone=True))
-            else:
-                outcome.moves[run.saga.name, (name,), undo].append(run.id)
-        elif step.due_at is not None:
-            times.append(step.due_at)
-    outcome.wake.append((run.id, min(times)))
+        times = [now + timedelta(seconds=run.saga.deadline)]
+        for step in open_steps[run.id]:
+            if step.due:
+                _send_again(outcome, run, step)
+            elif step.due_at is not None:
+                times.append(step.due_at)
+        outcome.wake.append((run.id, min(times)))
+
+
+def _send_again(outcome: _Outcome, run: _Run, step: _OpenStep) -> None:
+    outcome.again.append((run.id, step.name, run.saga.deadline))
+    undo = step.state == StepState.UNDOING
+    if step.unanswered:
+        outcome.suspects.append(Move(run.saga.name, (step.name,), undo, [run.id], alone=True))
+    else:
+        outcome.moves[run.saga.name, (step.name,), undo].append(run.id)

@@ -17,29 +17,49 @@ FROM unnest(%(ids)s::uuid[], %(subjects)s::uuid[], %(parts)s::uuid[], %(correlat
 # One settle per run at a time; in the order of ids, so that two of them cannot deadlock.
 LOCK_RUNS = """
 SELECT id, saga, state, aborted FROM sagas_sagarun
-WHERE id = ANY(%s) AND state IN ('running', 'compensating') ORDER BY id FOR NO KEY UPDATE
+WHERE id = ANY(ARRAY(SELECT unnest(%s::uuid[]))) AND state IN ('running', 'compensating')
+ORDER BY id FOR NO KEY UPDATE
 """
 
-# One look into the primary key for each run. OFFSET 0 keeps the planner from making a join of it: of a table
-# that it has not analysed yet, it expects so many steps for a handful of runs that it would read them all.
+# One line for each run, which says all that a decision needs: "hold_stock done,authorize_payment waiting leased". A
+# look into the primary key each; as a join, of tables that are not analysed yet, it would read them whole.
 STEPS = """
-SELECT step.run_id, step.name, step.state, step.lease IS NOT NULL AND step.due_at > now(), step.due_at <= now(),
-       step.error_code, step.error, step.due_at, step.unanswered
+SELECT asked.id, (
+    SELECT string_agg(name || ' ' || state || CASE WHEN lease IS NOT NULL AND due_at > now() THEN ' leased' ELSE '' END,
+                      ',')
+    FROM sagas_sagastep WHERE run_id = asked.id)
 FROM unnest(%s::uuid[]) AS asked (id)
-CROSS JOIN LATERAL (SELECT * FROM sagas_sagastep WHERE run_id = asked.id OFFSET 0) AS step
+"""
+
+SAID_NO = """
+SELECT run_id, name, state, error_code, error FROM sagas_sagastep
+WHERE run_id = ANY(%s) AND state IN ('refused', 'failed') ORDER BY run_id, name
+"""
+
+OPEN_STEPS = """
+SELECT run_id, name, state, coalesce(due_at <= now(), false), due_at, unanswered FROM sagas_sagastep
+WHERE run_id = ANY(%s) AND state IN ('waiting', 'undoing')
 """
 
 BEGIN = """
 INSERT INTO sagas_sagastep (run_id, name, state, attempts, due_at, error_code, error, begun_at)
 SELECT run_id, name, 'waiting', 0, now() + make_interval(secs => deadline), '', '', now()
-FROM unnest(%s::uuid[], %s::text[], %s::float8[]) AS new (run_id, name, deadline)
+FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(deadlines)s::float8[]) AS new (run_id, name, deadline)
 ON CONFLICT DO NOTHING
+"""
+
+# Begun and ended in one transaction.
+PERFORMED = """
+INSERT INTO sagas_sagastep (run_id, name, state, attempts, error_code, error, begun_at, done_at)
+SELECT run_id, name, state, 0, code, error, now(), now()
+FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(states)s::text[], %(codes)s::text[], %(errors)s::text[])
+     AS new (run_id, name, state, code, error)
 """
 
 BEGIN_UNDO = """
 INSERT INTO sagas_sagastep AS step (run_id, name, state, attempts, due_at, error_code, error, begun_at)
 SELECT run_id, name, 'undoing', 0, now() + make_interval(secs => deadline), '', '', now()
-FROM unnest(%s::uuid[], %s::text[], %s::float8[]) AS new (run_id, name, deadline)
+FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(deadlines)s::float8[]) AS new (run_id, name, deadline)
 ON CONFLICT (run_id, name) DO UPDATE
 SET state = 'undoing', attempts = 0, unanswered = 0, due_at = excluded.due_at, lease = NULL, done_at = NULL
 """
@@ -49,7 +69,7 @@ SEND_AGAIN = """
 UPDATE sagas_sagastep step
 SET due_at = now() + make_interval(secs => late.deadline), lease = NULL, unanswered = unanswered + 1
 FROM (SELECT run_id, name, deadline
-      FROM unnest(%s::uuid[], %s::text[], %s::float8[]) AS asked (run_id, name, deadline)
+      FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(deadlines)s::float8[]) AS asked (run_id, name, deadline)
       JOIN sagas_sagastep found USING (run_id, name)
       WHERE found.state IN ('waiting', 'undoing') FOR UPDATE OF found SKIP LOCKED) AS late
 WHERE step.run_id = late.run_id AND step.name = late.name
@@ -68,18 +88,21 @@ TURN_BACK = """
 UPDATE sagas_sagarun run SET state = 'compensating',
        reason_code = CASE WHEN run.reason_code = '' THEN new.code ELSE run.reason_code END,
        reason = CASE WHEN run.reason_code = '' THEN new.reason ELSE run.reason END
-FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS new (id, code, reason) WHERE run.id = new.id
+FROM unnest(%(ids)s::uuid[], %(codes)s::text[], %(reasons)s::text[]) AS new (id, code, reason)
+WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
 """
 
 FINISH = """
 UPDATE sagas_sagarun run SET state = new.state, wake_at = NULL,
        finished_at = CASE WHEN new.state <> 'stuck' THEN now() END
-FROM unnest(%s::uuid[], %s::text[]) AS new (id, state) WHERE run.id = new.id
+FROM unnest(%(ids)s::uuid[], %(states)s::text[]) AS new (id, state)
+WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
 """
 
 WAKE_AT = """
 UPDATE sagas_sagarun run SET wake_at = new.wake_at
-FROM unnest(%s::uuid[], %s::timestamptz[]) AS new (id, wake_at) WHERE run.id = new.id
+FROM unnest(%(ids)s::uuid[], %(times)s::timestamptz[]) AS new (id, wake_at)
+WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
 """
 
 # A step that somebody has locked at this instant is being performed: skip it.
@@ -87,7 +110,7 @@ TAKE = """
 SELECT run.id, coalesce(run.part, run.subject), run.subject, step.attempts, run.reason_code, run.reason,
        run.correlation_id, run.causation_id, run.actor, run.traceparent
 FROM sagas_sagastep step JOIN sagas_sagarun run ON run.id = step.run_id
-WHERE step.run_id = ANY(%(ids)s) AND step.name = %(step)s AND step.state = %(state)s
+WHERE step.run_id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[]))) AND step.name = %(step)s AND step.state = %(state)s
   AND (step.lease IS NULL OR step.due_at <= now())
 ORDER BY run.id FOR UPDATE OF step SKIP LOCKED
 """
@@ -118,13 +141,14 @@ WITH locked AS MATERIALIZED (
 UPDATE sagas_sagarun SET wake_at = now() WHERE id = ANY(ARRAY(SELECT run_id FROM handed_back))
 """
 
-# The fence: whoever lost the lease, or comes after the step has moved on, changes nothing.
+# The fence: whoever lost the lease, or comes after the step has moved on, changes nothing. It stands in a CASE, for the
+# planner would else take its conditions for so rare that it expects one row, and tries every row against every other.
 CONCLUDE = """
 UPDATE sagas_sagastep step
 SET state = new.state, error_code = new.code, error = new.error, lease = NULL, due_at = NULL, done_at = now()
 FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(codes)s::text[], %(errors)s::text[]) AS new (id, state, code, error)
-WHERE step.run_id = new.id AND step.name = %(step)s AND step.state = %(state)s
-  AND step.lease IS NOT DISTINCT FROM %(lease)s::uuid
+WHERE step.run_id = new.id AND step.run_id = ANY(%(ids)s) AND step.name = %(step)s
+  AND CASE WHEN step.state = %(state)s THEN step.lease IS NOT DISTINCT FROM %(lease)s::uuid ELSE false END
 RETURNING step.run_id
 """
 

@@ -14,7 +14,7 @@ from sagas import sql
 from sagas.declare import Saga
 from sagas.models import SagaRun
 from sagas.plan import RunState
-from sagas.settle import Move, settle
+from sagas.settle import Move, begin
 
 SWEEP_BATCH = 500
 SWEEP_ROUNDS = 20
@@ -39,7 +39,7 @@ def start(declared: type[Saga], subjects: Sequence[UUID], parts: Sequence[UUID] 
         "traces": [context.traceparent for context in contexts],
     }
     sql.run(sql.START, parameters)
-    transaction.on_commit(partial(_set_going, settle(ids)))
+    transaction.on_commit(partial(_set_going, begin(declared, ids)))
     return ids
 
 
@@ -65,6 +65,14 @@ def sweep() -> int:
         if len(ids) < SWEEP_BATCH:
             break
     return late
+
+
+def hold(declared: type[Saga], subject: UUID) -> None:
+    """Locks the subject's runs for the caller's transaction. To be called before its own row is locked.
+
+    A step locks the subject's row while its run is locked; whoever will `abort` takes them in the same order.
+    """
+    list(SagaRun.objects.select_for_update(no_key=True).filter(saga=declared.name, subject=subject).order_by("id"))
 
 
 def abort(declared: type[Saga], subject: UUID, *, code: str, reason: str) -> bool:

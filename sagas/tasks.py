@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from events.queues import Queue
+from events.queues import Queue, served_here
 from events.routing import assign
 from sagas.cohorts import advance
 from sagas.retention import prune
@@ -15,13 +15,10 @@ assign("sagas.sweep", Queue.ORDERS)
 assign("sagas.prune", Queue.STREAMS)
 
 
-@shared_task(name="sagas.settle", bind=True)
-def settle_task(self: object, run_ids: list[str]) -> None:
+@shared_task(name="sagas.settle")
+def settle_task(run_ids: list[str]) -> None:
     """The body of a stage's chord: it only wakes the runs, their rows decide."""
-    delivery = getattr(getattr(self, "request", None), "delivery_info", None) or {}
-    queue = delivery.get("routing_key")
-    here = Queue(queue) if queue in set(Queue) else None
-    advance([UUID(run_id) for run_id in run_ids], here)
+    advance([UUID(run_id) for run_id in run_ids], served_here())
 
 
 @shared_task(name="sagas.sweep")

@@ -10,7 +10,7 @@ FILES = {
     "__init__", "admin", "api", "apps", "events", "evolve", "models", "ports", "sagas", "selectors", "serializers",
     "services", "sql", "steps", "subscribers", "tasks", "urls",
 }  # fmt: skip
-FOLDERS = {"migrations", "management", "static", "templates", "__pycache__"}
+FOLDERS = {"migrations", "management", "static", "templates", "jinja2", "__pycache__"}
 # What a service has beyond them, each with its reason.
 BEYOND = {
     "inventory/allocation.py": "who gets what from where: pure, apart from the rows",
@@ -24,6 +24,7 @@ BEYOND = {
     "orders/fulfilment_admin.py": "the same in the admin, on the order's page",
     "orders/fulfilment_api.py": "the same over HTTP",
     "orders/idempotency.py": "one answer per key, in the transaction of its effect",
+    "orders/one_statement.py": "the most frequent write of all, apart from the services: it takes care to read",
     "orders/openapi.py": "what the API's description says beside the types",
     "orders/page.py": "the whole story of an order, gathered for its page in the admin",
     "notifications/mailbox.py": "a Django mail backend, named in the settings",

@@ -122,7 +122,7 @@ def test_what_nobody_foresaw_is_a_500_that_tells_nothing(client: APIClient, monk
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("orders.accepting.place", broken)
+    monkeypatch.setattr("orders.accepting.ordered", broken)
     response = place(client)
     assert_problem(response, 500, "internal-error")
     assert b"secret" not in response.content

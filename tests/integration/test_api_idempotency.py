@@ -11,9 +11,10 @@ import pytest
 from django.db import connection, connections, transaction
 from rest_framework.test import APIClient
 
-from events import wake
+from events import domain_event, wake
 from inventory.models import Product
 from orderproject.models import User
+from orders.events import OrderCreated
 from orders.models import IdempotentRequest, Order
 from tests.integration.api import ORDERS, assert_problem, client_of, order, place, product, user
 
@@ -42,6 +43,14 @@ def test_the_same_again_is_answered_byte_for_byte(client: APIClient) -> None:
     assert again["Idempotency-Replayed"] == "true"
     assert "Idempotency-Replayed" not in first
     assert Order.objects.count() == 1
+
+
+def test_the_same_again_is_answered_though_the_catalogue_is_another_one(client: APIClient) -> None:
+    first = place(client, key="k")
+    Product.objects.update(active=False)
+    again = place(client, key="k")
+    assert (again.status_code, again.content, again["Idempotency-Replayed"]) == (201, first.content, "true")
+    assert_problem(place(client, ("MUG-RED", 3), key="k"), 422, "idempotency-key-reused")
 
 
 def test_another_body_is_refused(client: APIClient) -> None:
@@ -77,6 +86,18 @@ def test_a_key_is_needed(client: APIClient, key: str | None) -> None:
 def test_any_other_key_will_do(client: APIClient, key: str) -> None:
     assert place(client, key=key).status_code == 201
     assert place(client, key=key)["Idempotency-Replayed"] == "true"
+
+
+@pytest.fixture
+def somebody_listens() -> Iterator[None]:
+    """So an order is placed in several statements, with the signal between them."""
+
+    def listen(**_: Any) -> None:
+        """Has nothing to do."""
+
+    domain_event.connect(listen, sender=OrderCreated)
+    yield
+    domain_event.disconnect(listen, sender=OrderCreated)
 
 
 @pytest.fixture
@@ -119,11 +140,12 @@ def test_of_twenty_at_once_one_order_comes(customer: User, client: APIClient) ->
     assert place(client_of(customer), key="k")["Idempotency-Replayed"] == "true"
 
 
+@pytest.mark.parametrize("sku", ["MUG-RED", "NO-SUCH"])
 @pytest.mark.django_db(transaction=True)
-def test_while_the_first_is_worked_on_there_is_a_409(customer: User, client: APIClient) -> None:
+def test_while_the_first_is_worked_on_there_is_a_409(customer: User, client: APIClient, sku: str) -> None:
     def shoot() -> Any:
         try:
-            return place(client_of(customer), key="k")
+            return place(client_of(customer), (sku, 2), key="k")
         finally:
             connections.close_all()
 
@@ -132,10 +154,9 @@ def test_while_the_first_is_worked_on_there_is_a_409(customer: User, client: API
         assert_problem(pool.submit(shoot).result(), 409, "request-in-progress")
 
 
+@pytest.mark.usefixtures("somebody_listens")
 @pytest.mark.django_db(transaction=True)
-def test_an_answer_stored_between_snapshot_and_lock_is_found(
-    customer: User, client: APIClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_stored_between_snapshot_and_lock_is_found(customer: User, client: APIClient) -> None:
     """The claim's snapshot is older than its lock: the row is not seen, and the unique constraint decides."""
     first = place(client, key="k")
     blind: list[bool] = []

@@ -1,6 +1,6 @@
 """E-mails over a real SMTP server: one per order and kind, whatever fails in between."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -8,9 +8,14 @@ from uuid import UUID, uuid4
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from django.core.mail import EmailMultiAlternatives
 
 from events import Money
+from events.errors import Conflict
+from events.log import Recorded, emit
 from events.models import StoredEvent
+from notifications import services
+from notifications.events import NotificationSent
 from notifications.models import Kind, Notification
 from notifications.services import notify, resend
 from notifications.subscribers import mail_return, mail_shipment
@@ -81,6 +86,12 @@ def test_a_customer_is_told_once_in_text_and_html(inbox: Inbox):
     assert Notification.objects.get().sent_at
 
 
+def test_an_order_that_stands_in_a_batch_twice_is_told_of_once(inbox: Inbox):
+    order = an_order()
+    assert notify(Kind.CONFIRMATION, [order, order]) == {}
+    assert len(inbox.mails) == 1
+
+
 def test_each_kind_is_told_of_its_own(inbox: Inbox):
     order = an_order()
     notify(Kind.CONFIRMATION, [order])
@@ -145,6 +156,57 @@ def test_a_server_that_is_away_fails_all_and_the_next_try_tells_all(inbox: Inbox
     settings.EMAIL_PORT = port
     assert notify(Kind.CONFIRMATION, orders) == {}
     assert len(inbox.mails) == 3
+    assert Notification.objects.filter(sent_at=None).count() == 0
+
+
+def test_what_failed_is_sent_again_as_it_was_written_beside_what_is_new(inbox: Inbox, settings):
+    early = an_order()
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, free_port()
+    notify(Kind.CONFIRMATION, [early])
+    settings.EMAIL_PORT = port
+    (row,) = Notification.objects.all()
+    assert row.error
+    late = an_order()
+    assert notify(Kind.CONFIRMATION, [late, early]) == {}
+    ids = {one.order_id: one.id for one in Notification.objects.exclude(sent_at=None).filter(error="")}
+    assert ids.keys() == {early, late}
+    assert ids[early] == row.id
+    assert sorted(f"Message-ID: <{id_}@notifications>" in "".join(inbox.texts()) for id_ in ids.values()) == [True] * 2
+    assert StoredEvent.objects.filter(type="notification.sent").count() == 2
+
+
+def test_a_worker_that_dies_in_a_batch_has_written_down_what_left_before(inbox: Inbox, monkeypatch):
+    monkeypatch.setattr(services, "WRITTEN_DOWN_EVERY", 0.0)
+    orders = [an_order() for _ in range(4)]
+    message, made = services._message, []
+
+    def dies_at_the_third(letter: services.Letter) -> EmailMultiAlternatives:
+        made.append(letter)
+        if len(made) == 3:
+            raise SystemExit
+        return message(letter)
+
+    monkeypatch.setattr(services, "_message", dies_at_the_third)
+    with pytest.raises(SystemExit):
+        notify(Kind.CONFIRMATION, orders)
+    assert Notification.objects.exclude(sent_at=None).count() == 2
+    assert notify(Kind.CONFIRMATION, orders) == {}
+    assert len(inbox.mails) == 4
+    assert StoredEvent.objects.filter(type="notification.sent").count() == 4
+
+
+def test_another_worker_that_writes_to_the_same_stream_first_makes_nobody_send_twice(inbox: Inbox, monkeypatch):
+    conflicts = iter([Conflict()])
+
+    def late_once(events: Iterable[NotificationSent]) -> list[Recorded]:
+        for conflict in conflicts:
+            raise conflict
+        return emit(events)
+
+    monkeypatch.setattr(services, "emit", late_once)
+    assert notify(Kind.CONFIRMATION, [an_order(), an_order()]) == {}
+    assert len(inbox.mails) == 2
+    assert StoredEvent.objects.filter(type="notification.sent").count() == 2
     assert Notification.objects.filter(sent_at=None).count() == 0
 
 

@@ -34,7 +34,7 @@ def end_every_session() -> None:
     address = {"host": at["HOST"], "port": at["PORT"], "user": at["USER"], "password": at["PASSWORD"]}
     with psycopg.connect(**address, dbname=at["NAME"], autocommit=True) as session:
         session.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"  # waits until each is gone
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 

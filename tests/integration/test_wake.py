@@ -1,6 +1,7 @@
 """The client behind the hint to the relay."""
 
 import gc
+import time
 
 from events import wake
 
@@ -15,3 +16,37 @@ def test_a_client_that_is_not_kept_cuts_nobody_off():
     assert connection._sock is socket
     connection.send_command("PING")
     assert connection.read_response() == b"PONG"
+
+
+def hints() -> int:
+    return int(wake.client().llen(wake.WAKE))
+
+
+def until(hinted: int) -> bool:
+    """Nobody waits for an answer to a hint, so it may take a moment."""
+    deadline = time.monotonic() + 5
+    while hints() != hinted and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return hints() == hinted
+
+
+def test_hints_are_heard_and_never_fill_the_memory():
+    wake.client().delete(wake.WAKE)
+    wake.relay()
+    assert until(1)
+    for _ in range(20):
+        wake.relay()
+    assert until(8)
+    wake.client().delete(wake.WAKE)
+
+
+def test_hints_are_heard_again_after_the_server_was_away(monkeypatch):
+    monkeypatch.setattr(wake, "QUIET", 0.0)
+    wake.relay()
+    wake.client().client_kill_filter(_type="normal", skipme=True)
+    wake.client().delete(wake.WAKE)
+    for _ in range(3):
+        wake.relay()
+        time.sleep(0.05)
+    assert hints() >= 1
+    wake.client().delete(wake.WAKE)
