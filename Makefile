@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer, git and make. `make run PYTHON=/path/to/python` names another Python.
-.PHONY: run test chaos lint ruff types contracts django bandit audit shell clean lock runtime development chromium rabbitmq
+.PHONY: run test chaos bench lint ruff types contracts django bandit audit shell clean lock runtime development comparison chromium rabbitmq
 
 PYTHON_OF_PROJECT := .venv/bin/python
 PACKAGES := events sagas orders inventory payments notifications orderproject
@@ -20,6 +20,11 @@ lint: ruff types contracts django bandit
 # Faults under load, with everything reconciled; CHAOS="--rounds 10 --broker rabbitmq" says how.
 chaos: development rabbitmq
 	$(PYTHON_OF_PROJECT) -m tests.chaos $(CHAOS)
+
+# Ours beside its peers, on two cores; bench/RESULTS.md tells of it. QUICK=1 takes three minutes, SCENARIOS="storm drain"
+# says what, ROUNDS=3 how often.
+bench: comparison rabbitmq
+	$(PYTHON_OF_PROJECT) -m bench $(SCENARIOS) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 ruff: development
 	$(PYTHON_OF_PROJECT) -m ruff check .
@@ -59,12 +64,16 @@ lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH (pip install uv)."; exit 1; }
 	uv $(COMPILE) requirements.in -o requirements.txt
 	uv $(COMPILE) requirements-dev.in -o requirements-dev.txt
+	uv $(COMPILE) requirements-bench.in -o requirements-bench.txt
 
 runtime:
 	@.ci/setup requirements.txt
 
 development:
 	@.ci/setup requirements.txt requirements-dev.txt
+
+comparison:
+	@.ci/setup requirements.txt requirements-dev.txt requirements-bench.txt
 
 chromium:
 	@.ci/chromium

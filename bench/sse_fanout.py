@@ -5,12 +5,13 @@ events go to all of them. Latency is from the event's own timestamp, taken befor
 with its data at the client; the clients are on the same machine and take their share of it.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import json
-import statistics
+import logging
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -18,18 +19,34 @@ from uuid import uuid4
 import httpx
 import psutil
 
-from bench.light_load import ORDER
+from bench import cpu
+from bench.orders import ADDRESS
+from bench.scenarios.percentiles import percentile
 
+logging.getLogger("httpx").setLevel(logging.WARNING)
 CONNECTING = 50
+SETTLE = 3.0
+"""Seconds after the last order in which its events arrive."""
+ORDER = {
+    "currency": "EUR",
+    "email": "ada@example.com",
+    "paymentToken": "tok_visa",
+    "shippingAddress": ADDRESS,
+    "items": [{"sku": "TEA-ASSAM", "quantity": 1}, {"sku": "FILTER-100", "quantity": 2}],
+}
+PROXY = {"X-Forwarded-Proto": "https"}
 
 
 class Streams:
+    """`latencies` in milliseconds, of all streams; `received` counts the events of each."""
+
     def __init__(self, url: str, token: str) -> None:
         place = urlsplit(url)
         self.host, self.port = place.hostname, place.port
         self.request = (
-            f"GET /api/v1/stream/ HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-        )
+            f"GET /api/v1/stream/ HTTP/1.1\r\nHost: {place.netloc}\r\nX-Forwarded-Proto: https\r\n"
+            f"Authorization: Bearer {token}\r\n\r\n"
+        ).encode()
         self.latencies: list[float] = []
         self.received: list[int] = []
         self.connecting = asyncio.Semaphore(CONNECTING)
@@ -57,48 +74,58 @@ class Streams:
                 self.received[count] += 1
 
 
-def live_processes() -> Iterator[psutil.Process]:
-    for process in psutil.process_iter(["cmdline"]):
-        if "orderproject.live" in (process.info["cmdline"] or []):
-            yield process
+async def fan_out(url: str, streams: int, orders: int, rate: float, live: int) -> dict[str, float]:
+    """Opens the streams, places orders at `rate` a second, and closes all; `live` is the process of the streams.
+
+    `fewest` and `most` are events on a stream. Raises SystemExit where a stream is refused, httpx.HTTPError.
+    """
+    async with httpx.AsyncClient(base_url=f"{url}/api/v1/", timeout=30, headers=PROXY) as http:
+        opened = Streams(url, await _log_in(http, "admin"))
+        http.headers["Authorization"] = f"Bearer {await _log_in(http, 'customer')}"
+        before, _ = _cost(live)
+        began = time.monotonic()
+        await asyncio.gather(*(opened.open() for _ in range(streams)))
+        took = time.monotonic() - began
+        memory, used = _cost(live)
+        for _ in range(orders):
+            began = time.monotonic()
+            (await http.post("orders/", json=ORDER, headers={"Idempotency-Key": str(uuid4())})).raise_for_status()
+            await asyncio.sleep(max(0.0, 1 / rate - (time.monotonic() - began)))
+        await asyncio.sleep(SETTLE)
+        after, now = _cost(live)
+        for writer in opened.writers:
+            writer.close()
+    return {
+        "p50_ms": percentile(opened.latencies, 0.50),
+        "p99_ms": percentile(opened.latencies, 0.99),
+        "streams": float(streams),
+        "opened_per_second": streams / took,
+        "fewest": float(min(opened.received)),
+        "most": float(max(opened.received)),
+        "kib_per_stream": (memory - before) * 1024 / streams,
+        "rss_mib": after,
+        "cpu_us_per_event_and_stream": (now - used) * 1e6 / max(1, len(opened.latencies)),
+    }
 
 
-def cost() -> tuple[float, float]:
-    """MiB and seconds of CPU, of all processes of live streams on this machine."""
-    found = list(live_processes())
-    times = [process.cpu_times() for process in found]
-    return sum(p.memory_info().rss for p in found) / 2**20, sum(t.user + t.system for t in times)
+def _cost(live: int) -> tuple[float, float]:
+    """MiB and seconds of CPU."""
+    roots = {"live": live}
+    return cpu.resident_mib(roots)["live"], cpu.seconds(roots)["live"]
 
 
-async def log_in(http: httpx.AsyncClient, name: str) -> str:
+async def _log_in(http: httpx.AsyncClient, name: str) -> str:
     answer = await http.post("auth/token/", json={"username": name, "password": name})
     return str(answer.raise_for_status().json()["access"])
 
 
-async def run(options: argparse.Namespace) -> None:
-    async with httpx.AsyncClient(base_url=f"{options.url}/api/v1/", timeout=30) as http:
-        streams = Streams(options.url, await log_in(http, "admin"))
-        http.headers["Authorization"] = f"Bearer {await log_in(http, 'customer')}"
-        before, _ = cost()
-        began = time.monotonic()
-        await asyncio.gather(*(streams.open() for _ in range(options.streams)))
-        memory, used = cost()
-        print(f"{options.streams} streams opened in {time.monotonic() - began:.1f} s; ", end="")
-        print(f"{memory:.0f} MiB, of which {(memory - before) * 1024 / options.streams:.0f} KiB for each stream")
-        for _ in range(options.orders):
-            began = time.monotonic()
-            (await http.post("orders/", json=ORDER, headers={"Idempotency-Key": str(uuid4())})).raise_for_status()
-            await asyncio.sleep(max(0.0, 1 / options.rate - (time.monotonic() - began)))
-        await asyncio.sleep(3)
-        after, now = cost()
-        times = sorted(streams.latencies)
-        fewest, most = min(streams.received), max(streams.received)
-        p50, p99 = statistics.median(times), times[int(len(times) * 0.99)]
-        print(f"{options.orders} orders, {options.rate:g} a second: {fewest} to {most} events on each stream")
-        print(f"recorded to received: p50 {p50:.0f} ms, p99 {p99:.0f} ms; ", end="")
-        print(f"{(now - used) * 1e6 / len(times):.0f} µs of CPU for each event and stream; {after:.0f} MiB in the end")
-        for writer in streams.writers:
-            writer.close()
+def _live_process() -> int:
+    """The one on this machine."""
+    return next(
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if "orderproject.live" in (process.info["cmdline"] or [])
+    )
 
 
 def main() -> None:
@@ -107,7 +134,10 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--orders", type=int, default=20)
     parser.add_argument("--rate", type=float, default=1.0, help="orders a second")
-    asyncio.run(run(parser.parse_args()))
+    options = parser.parse_args()
+    figures = asyncio.run(fan_out(options.url, options.streams, options.orders, options.rate, _live_process()))
+    for name, value in figures.items():
+        print(f"{name:>28} {value:10.1f}")
 
 
 if __name__ == "__main__":

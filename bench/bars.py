@@ -1,0 +1,170 @@
+"""What *Speed* asks for, as data, and what the samples of a run say to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from bench.rounds import HTTP, INPROCESS, OURS, Rounds
+
+Limit = Literal["≥", "≤", "<", "="]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of one contender."""
+
+    scenario: str
+    contender: str = OURS
+    name: str = "per_second"
+    gateway: str = INPROCESS
+    times: float = 1.0
+    """Makes a figure per line of one per order."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The ratio of two figures, or one figure by itself."""
+
+    name: str
+    figure: Figure
+    against: Figure | None
+    limit: Limit
+    value: float
+
+    @property
+    def wanted(self) -> str:
+        return f"{self.limit} {self.value:g}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`median` is the ratio of the medians, `worst` that of the worst round; None is not measured."""
+
+    name: str
+    wanted: str
+    median: float | None
+    worst: float | None
+    met: bool | None
+
+
+STORM = Figure("storm")
+RECONCILED = "every sample reconciles: samples with problems"
+
+
+def throughput(scenario: str, peer: str, value: float) -> Bar:
+    """Of ours against a peer, both measured in the same scenario."""
+    return Bar(f"{scenario}: ours / {peer}, orders per second", Figure(scenario), Figure(scenario, peer), "≥", value)
+
+
+def latency(percentile: str, peer: str, limit: Limit, value: float) -> Bar:
+    name = f"{percentile}_ms"
+    return Bar(
+        f"light load: ours / {peer}, {percentile}",
+        Figure("light", name=name),
+        Figure("light", peer, name),
+        limit,
+        value,
+    )
+
+
+def of_the_storm(scenario: str) -> Bar:
+    return Bar(f"{scenario} / storm, orders per second", Figure(scenario), STORM, "≥", 0.5)
+
+
+def grown(orders: int) -> Bar:
+    stored = f"{orders:,}".replace(",", " ")
+    name = f"growth: {stored} stored orders / 1 000, orders per second"
+    return Bar(name, Figure(f"growth-{orders}"), Figure("growth-1000"), "≥", 0.9)
+
+
+BARS = (
+    throughput("storm", "celery-prefork", 5),
+    throughput("storm", "celery-solo", 5),
+    throughput("storm", "dbos-queue", 7),
+    throughput("storm", "dbos-direct", 7),
+    throughput("drain", "celery-prefork", 20),
+    throughput("drain", "celery-solo", 20),
+    latency("p50", "celery-prefork", "≤", 1.5),
+    latency("p99", "celery-prefork", "≤", 1.5),
+    latency("p50", "dbos-queue", "<", 1),
+    latency("p99", "dbos-queue", "<", 1),
+    Bar("flash / storm, orders per second", Figure("flash"), STORM, "≥", 0.8),
+    Bar("flash: confirmed / in stock", Figure("flash", name="confirmed"), Figure("flash", name="stock"), "=", 1),
+    grown(1_000_000),
+    grown(5_000_000),
+    Bar(
+        "append: ours / raw-executemany, events per second",
+        Figure("append"),
+        Figure("append", "raw-executemany"),
+        "≥",
+        0.5,
+    ),
+    Bar(
+        "large / storm, lines per second",
+        Figure("large", name="lines_per_second"),
+        Figure("storm", times=2),
+        "≥",
+        0.5,
+    ),
+    of_the_storm("declined"),
+    Bar("slow, over HTTP / storm, orders per second", Figure("slow", gateway=HTTP), STORM, "≥", 0.5),
+    Bar("idle: CPU of the whole stack, % of one core", Figure("idle", name="cpu_percent"), None, "<", 3),
+)
+
+
+def verdicts(rounds: Rounds) -> list[Verdict]:
+    """Of every bar, in their order, and last whether all that ran was reconciled."""
+    return [*(judge(bar, rounds) for bar in BARS), reconciled(rounds)]
+
+
+def judge(bar: Bar, rounds: Rounds) -> Verdict:
+    """By the medians; where something must be exact, by every round."""
+    above = values(bar.figure, rounds)
+    below = values(bar.against, rounds) if bar.against else dict.fromkeys(above, 1.0)
+    ratio = quotient(middle(above), middle(below))
+    paired = [quotient(above[one], below[one]) for one in sorted(above.keys() & below.keys())]
+    known = [one for one in paired if one is not None]
+    worst = max(known, key=lambda one: badness(bar, one), default=None)
+    if ratio is None:
+        met = None
+    elif bar.limit == "=":
+        met = ratio == bar.value and all(one == bar.value for one in paired)
+    else:
+        met = holds(bar, ratio)
+    return Verdict(bar.name, bar.wanted, ratio, worst, met)
+
+
+def reconciled(rounds: Rounds) -> Verdict:
+    """Counts samples that a later one replaced, too."""
+    if not rounds.samples:
+        return Verdict(RECONCILED, "= 0", None, None, None)
+    return Verdict(RECONCILED, "= 0", len(rounds.troubled), None, not rounds.troubled)
+
+
+def values(figure: Figure, rounds: Rounds) -> dict[int, float]:
+    found = rounds.figures(figure.scenario, figure.contender, figure.gateway).get(figure.name, {})
+    return {number: value * figure.times for number, value in found.items()}
+
+
+def middle(of: Mapping[int, float]) -> float | None:
+    return median(of.values()) if of else None
+
+
+def quotient(above: float | None, below: float | None) -> float | None:
+    """None also where nothing at all was done below: there is no ratio then."""
+    return above / below if above is not None and below else None
+
+
+def holds(bar: Bar, ratio: float) -> bool:
+    if bar.limit == "≥":
+        return ratio >= bar.value
+    return ratio < bar.value if bar.limit == "<" else ratio <= bar.value
+
+
+def badness(bar: Bar, ratio: float) -> float:
+    if bar.limit == "=":
+        return abs(ratio - bar.value)
+    return -ratio if bar.limit == "≥" else ratio

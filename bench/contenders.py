@@ -1,0 +1,70 @@
+"""Who is measured, in which scenarios, and how each is started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.scenarios import SIZES, Size
+
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A program with one command line for all peers. `scenarios` maps ours to its names and sizes.
+
+    Sizes are smaller than ours where a peer is slower: it runs for long enough all the same.
+    """
+
+    name: str
+    module: str
+    variant: str
+    scenarios: Mapping[str, tuple[str, Size]]
+
+    def command(self, scenario: str, orders: int, database_url: str, redis_url: str, gateway_url: str) -> list[str]:
+        """`gateway_url` is the sandbox's address, or `inprocess`."""
+        theirs, _ = self.scenarios[scenario]
+        return [
+            *(sys.executable, "-m", self.module, "--variant", self.variant),
+            *("--scenario", theirs, "--orders", str(orders)),
+            *("--database-url", database_url, "--redis-url", redis_url, "--gateway", gateway_url),
+        ]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A scenario that is a program of its own, with its own contenders. `servers`: it is told of ours."""
+
+    module: str
+    servers: bool = True
+    once: bool = False
+    """In the first round only, because it takes long."""
+
+    def command(self, database_url: str, redis_url: str, *, quick: bool) -> list[str]:
+        where = ["--database-url", database_url, "--redis-url", redis_url] if self.servers else []
+        return [sys.executable, "-m", self.module, *where, *(["--quick"] if quick else [])]
+
+
+PROGRAMS = {
+    "append": Program("bench.parts.append"),
+    "relay": Program("bench.parts.relay"),
+    "replay": Program("bench.replay"),
+    "idle": Program("bench.idle", servers=False, once=True),
+    "soak": Program("bench.soak", servers=False, once=True),
+}
+STORM = ("throughput", Size(2000, 300))
+DRAIN = ("drain", Size(4000, 300))
+LIGHT = ("light", SIZES["light"])
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer("celery-prefork", "bench.peers.plain_celery", "prefork", {"storm": STORM, "drain": DRAIN, "light": LIGHT}),
+        Peer("celery-solo", "bench.peers.plain_celery", "solo", {"storm": STORM, "drain": DRAIN, "light": LIGHT}),
+        Peer("dbos-queue", "bench.peers.dbos_orders", "queue", {"storm": STORM, "drain": DRAIN, "light": LIGHT}),
+        Peer("dbos-direct", "bench.peers.dbos_orders", "direct", {"storm": STORM, "light": LIGHT}),
+    )
+}
+NAMES = (OURS, *PEERS)
+SCENARIOS = (*SIZES, *PROGRAMS)

@@ -1,0 +1,200 @@
+"""`python -m bench.load`: clients with open connections that place orders over HTTP, as lean as Python can be.
+
+One process and one loop over all connections; every body is encoded before the clock starts. It says `ready`, begins
+when a line comes in, and prints a `Result` as JSON. Each request has an Idempotency-Key of its own; one whose
+connection ends before its answer is sent once more under the same key, and anything but 201 or 207 is a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import selectors
+import socket
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import msgspec
+
+from bench.orders import KINDS, bodies, calls
+
+GIVE_UP = 120.0
+"""Seconds without any answer after which the rest counts as failed."""
+PORTION = 262_144
+
+
+class Result(msgspec.Struct, frozen=True):
+    """`began` and `ended` are moments on the machine's clock; `taken_ms` holds the time of each answer."""
+
+    began: float
+    ended: float
+    cpu_seconds: float
+    taken_ms: list[float]
+    failures: dict[str, int]
+
+
+@dataclass
+class Connection:
+    """Sends one request after another; `request` is the one without an answer."""
+
+    address: tuple[str, int]
+    socket: socket.socket = field(init=False)
+    request: bytes = b""
+    sent_at: float = 0.0
+    received: bytes = b""
+    repeated: bool = False
+
+    def __post_init__(self) -> None:
+        self.open()
+
+    def open(self) -> None:
+        self.socket = socket.create_connection(self.address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, request: bytes) -> None:
+        self.request, self.sent_at, self.received, self.repeated = request, time.perf_counter(), b"", False
+        self._write()
+
+    def again(self) -> bool:
+        """On a new connection; False if that was tried already."""
+        self.socket.close()
+        self.open()
+        if not self.request or self.repeated:
+            return False
+        self.received, self.repeated = b"", True
+        self._write()
+        return True
+
+    def _write(self) -> None:
+        with suppress(OSError):  # the end of the connection is read next
+            self.socket.sendall(self.request)
+
+    def read(self) -> bytes | None:
+        """The status of a whole answer; b"" while it is incomplete, None where the connection ended before."""
+        try:
+            portion = self.socket.recv(PORTION)
+        except OSError:
+            return None
+        if not portion:
+            return None
+        self.received += portion
+        head, found, body = self.received.partition(b"\r\n\r\n")
+        if not found or len(body) < _length(head):
+            return b""
+        self.request = b""
+        return head[9:12]
+
+
+def _length(head: bytes) -> int:
+    """An answer without a length counts as endless, so it fails instead of passing for short."""
+    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+    return int(rest.partition(b"\r\n")[0]) if found else sys.maxsize
+
+
+class Clients:
+    """`rate` requests a second if given, else each connection sends as soon as it has its answer."""
+
+    def __init__(self, address: tuple[str, int], count: int, rate: float = 0.0) -> None:
+        self.rate = rate
+        self.selector = selectors.DefaultSelector()
+        self.idle: deque[Connection] = deque()
+        self.address = address
+        self.taken_ms: list[float] = []
+        self.failures: Counter[str] = Counter()
+        self.busy = 0
+        for _ in range(count):
+            self._connect()
+
+    def _connect(self) -> None:
+        connection = Connection(self.address)
+        self.selector.register(connection.socket, selectors.EVENT_READ, connection)
+        self.idle.append(connection)
+
+    def run(self, requests: Sequence[bytes]) -> Result:
+        began, cpu = time.time(), time.process_time()
+        start = heard = time.perf_counter()
+        waiting: Iterator[bytes] = iter(requests)
+        sent = 0
+        while sent < len(requests) or self.busy:
+            while sent < len(requests) and self.idle and self._is_time(start, sent):
+                self.idle.popleft().send(next(waiting))
+                self.busy += 1
+                sent += 1
+            ready = self.selector.select(self._patience(start, sent, len(requests)))
+            for key, _ in ready:
+                self._read(key.data)
+            now = time.perf_counter()
+            heard = now if ready or not self.busy else heard
+            if now - heard > GIVE_UP:
+                self.failures["no answer"] += len(requests) - sent + self.busy
+                break
+        return Result(began, time.time(), time.process_time() - cpu, self.taken_ms, dict(self.failures))
+
+    def _is_time(self, start: float, number: int) -> bool:
+        return not self.rate or time.perf_counter() - start >= number / self.rate
+
+    def _patience(self, start: float, sent: int, total: int) -> float:
+        if not self.rate or sent >= total or not self.idle:
+            return 1.0
+        return max(0.0, start + sent / self.rate - time.perf_counter())
+
+    def _read(self, connection: Connection) -> None:
+        status = connection.read()
+        if status == b"":
+            return
+        if status is None:
+            self._reopen(connection)
+            return
+        self.taken_ms.append((time.perf_counter() - connection.sent_at) * 1000)
+        if status not in {b"201", b"207"}:
+            self.failures[status.decode("latin-1")] += 1
+        self.busy -= 1
+        self.idle.append(connection)
+
+    def _reopen(self, connection: Connection) -> None:
+        """The server closes what is idle for long, too; that is no failure."""
+        was_asking = bool(connection.request)
+        self.selector.unregister(connection.socket)
+        repeated = connection.again()
+        self.selector.register(connection.socket, selectors.EVENT_READ, connection)
+        if was_asking and not repeated:
+            connection.request = b""
+            self.failures["connection lost"] += 1
+            self.busy -= 1
+            self.idle.append(connection)
+
+
+def request(path: str, host: str, token: str, body: bytes) -> bytes:
+    """As it goes over the line. A proxy in front of production would tell of HTTPS."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nX-Forwarded-Proto: https\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: {uuid4()}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.load")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--orders", type=int, required=True)
+    parser.add_argument("--kind", choices=KINDS, default="spread")
+    parser.add_argument("--clients", type=int, default=16, help="connections")
+    parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0: as fast as they are answered")
+    parser.add_argument("--bulk", type=int, default=0, help="so many orders in each call")
+    options = parser.parse_args()
+    token = sys.stdin.readline().strip()  # not among the arguments, which every user of the machine may read
+    host = f"127.0.0.1:{options.port}"
+    path, bodies_of = ("/api/v1/orders/bulk/", calls) if options.bulk else ("/api/v1/orders/", bodies)
+    requests = [request(path, host, token, body) for body in bodies_of(options.kind, options.orders, options.bulk)]
+    clients = Clients(("127.0.0.1", options.port), options.clients, options.rate)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    sys.stdout.buffer.write(msgspec.json.encode(clients.run(requests)) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Our own stack as a contender: all of its processes, as in production."""

@@ -1,0 +1,1 @@
+"""Parts of the whole, each beside another way of doing the same: appending, relaying."""

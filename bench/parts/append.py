@@ -1,0 +1,173 @@
+"""`python -m bench.parts.append --database-url U --redis-url U`: events appended per second, in batches of 500.
+
+`ours` appends events that somebody listens to, so deliveries and a hint to the relay are written with them, and
+`ours-bare` events that nobody does. `raw-executemany` and `raw-copy` write the very rows of `ours-bare`, encoded before
+the clock starts, into a table with the log's indexes. `eventsourcing` is that library's own recorder, given encoded
+events of the same size, with the database function that it offers and without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg.types.json import Jsonb
+from uuid_utils.compat import uuid7
+
+from bench.parts.timing import Measured, options, rate, tell
+from bench.project import configure, make_schema
+from bench.sample import Sample
+
+BATCH = 500
+EVENTS, QUICK = 50_000, 10_000
+WARM_UP = 4
+RAW = "CREATE TABLE raw_event (LIKE events_storedevent INCLUDING ALL)"
+COLUMNS = (
+    "event_id", "stream", "stream_version", "type", "version", "data", "source", "actor", "correlation_id",
+    "causation_id", "traceparent", "time",
+)  # fmt: skip
+INSERT = f"INSERT INTO raw_event ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608
+COPY = f"COPY raw_event ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+TYPES = ("uuid", "varchar", "int4", "varchar", "varchar", "jsonb", *["varchar"] * 5, "timestamptz")
+TRACE = "00-41f0e01c687f44dacf1f7a71abc26cc2-4d8f491736052859-01"
+ACTOR = "customer"
+
+
+def run(database_url: str, redis_url: str, *, quick: bool = False) -> Iterator[Sample]:
+    """Samples as they come; the database must be empty."""
+    configure(database_url, redis_url)
+    make_schema()
+    count = WARM_UP + (QUICK if quick else EVENTS) // BATCH
+    contenders: dict[str, Callable[[], Measured]] = {
+        "ours": lambda: ours(count, listened_to=True),
+        "ours-bare": lambda: ours(count, listened_to=False),
+        "raw-executemany": lambda: raw_executemany(database_url, count),
+        "raw-copy": lambda: raw_copy(database_url, count),
+        "eventsourcing": lambda: eventsourcing(database_url, count, functions=False),
+        "eventsourcing-functions": lambda: eventsourcing(database_url, count, functions=True),
+    }
+    for contender, measure in contenders.items():
+        settings = {"batch": str(BATCH), "events": str((count - WARM_UP) * BATCH)}
+        yield Sample(scenario="append", contender=contender, figures=measure(), settings=settings)
+
+
+def created(order_id: UUID) -> Any:
+    """An event that begins a saga."""
+    from events import Money
+    from orders.events import Item, OrderCreated
+
+    price = Money(Decimal("10.00"), "EUR")
+    items = tuple(Item(sku=f"BENCH-{place}", quantity=place, unit_price=price) for place in (1, 2))
+    return OrderCreated(order_id=order_id, customer_id=order_id, items=items, total=Money(Decimal("30.00"), "EUR"))
+
+
+def reserved(order_id: UUID) -> Any:
+    """An event that nobody listens to."""
+    from inventory.events import Allocation, InventoryReserved
+
+    places = (1, 2)
+    allocations = tuple(Allocation(sku=f"BENCH-{place}", warehouse="BENCH", quantity=place) for place in places)
+    return InventoryReserved(order_id=order_id, allocations=allocations)
+
+
+def ours(batches: int, *, listened_to: bool) -> Measured:
+    """As every state change does it: in a transaction, with the context of whoever caused it."""
+    from django.db import transaction
+
+    from events.context import Context, caused_by
+    from events.deliveries import listening
+    from events.log import append
+
+    make = created if listened_to else reserved
+    names, _ = listening(type(make(uuid4())))
+    if bool(names) is not listened_to:
+        raise RuntimeError(f"{type(make(uuid4())).__name__} goes to {names}: measure with another event")
+
+    def work(events: Sequence[Any]) -> None:
+        with transaction.atomic():
+            append(events)
+
+    with caused_by(Context(str(uuid7()), str(uuid7()), ACTOR, TRACE)):
+        return rate([[(make(uuid7()), 1) for _ in range(BATCH)] for _ in range(batches)], work, WARM_UP)
+
+
+def rows() -> list[tuple[Any, ...]]:
+    """What `ours-bare` would write, with the event's data encoded already."""
+    from events.codec import encode
+    from events.log import source_of
+
+    now = datetime.now(UTC)
+    events = [reserved(uuid7()) for _ in range(BATCH)]
+    return [
+        (
+            *(uuid7(), one.stream, 1, one.type, one.version, Jsonb(encode(one), dumps=str), source_of(one)),
+            *(ACTOR, str(uuid7()), str(uuid7()), TRACE, now),
+        )
+        for one in events
+    ]
+
+
+def raw_executemany(database_url: str, batches: int) -> Measured:
+    """psycopg's own, which sends a batch in one go and prepares the statement."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        _fresh_table(connection)
+
+        def work(batch: Sequence[Any]) -> None:
+            with connection.transaction(), connection.cursor() as cursor:
+                cursor.executemany(INSERT, batch)
+
+        return rate([rows() for _ in range(batches)], work, WARM_UP)
+
+
+def raw_copy(database_url: str, batches: int) -> Measured:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        _fresh_table(connection)
+
+        def work(batch: Sequence[Any]) -> None:
+            with connection.transaction(), connection.cursor() as cursor, cursor.copy(COPY) as copy:
+                copy.set_types(TYPES)
+                for row in batch:
+                    copy.write_row(row)
+
+        return rate([rows() for _ in range(batches)], work, WARM_UP)
+
+
+def _fresh_table(connection: psycopg.Connection) -> None:
+    connection.execute("DROP TABLE IF EXISTS raw_event")
+    connection.execute(RAW)
+
+
+def eventsourcing(database_url: str, batches: int, *, functions: bool) -> Measured:
+    """One call per batch, as `Application.save` does; each event is the first of its aggregate."""
+    from eventsourcing.persistence import StoredEvent
+    from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+
+    from events.codec import encode
+
+    at = psycopg.conninfo.conninfo_to_dict(database_url)
+    datastore = PostgresDatastore(
+        dbname=str(at["dbname"]), host=str(at["host"]), port=str(at["port"]), user=str(at["user"]),
+        password=str(at["password"]), enable_db_functions=functions,
+    )  # fmt: skip
+    with datastore:
+        recorder = PostgresApplicationRecorder(datastore, events_table_name=f"stored_events_{'f' * functions}")
+        recorder.create_table()
+
+        def stored() -> StoredEvent:
+            event = reserved(uuid7())
+            return StoredEvent(event.order_id, 1, event.type, encode(event).encode())
+
+        return rate([[stored() for _ in range(BATCH)] for _ in range(batches)], recorder.insert_events, WARM_UP)
+
+
+def main() -> None:
+    asked = options("bench.parts.append")
+    tell(run(asked.database_url, asked.redis_url, quick=asked.quick))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class PlainCeleryConfig(AppConfig):
+    name = "bench.peers.plain_celery"
+    label = "plain"

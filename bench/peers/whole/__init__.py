@@ -1,0 +1,1 @@
+"""What the peers that do the whole work of an order share: what is ordered, the card processor, the runs."""

@@ -1,0 +1,56 @@
+"""The command line of a peer, and the line of JSON that it prints last."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from bench.peers.whole.cost import Cost
+from bench.peers.whole.gateway import INPROCESS
+from bench.peers.whole.runs import LIGHT_SECONDS, LIGHT_SECONDS_QUICK, Peer, drain, light, throughput
+from bench.sample import Sample
+
+
+def parser(program: str, variants: Sequence[str]) -> argparse.ArgumentParser:
+    """Settings that only this peer has are added by it."""
+    arguments = argparse.ArgumentParser(prog=f"python -m {program}")
+    arguments.add_argument("--variant", choices=variants, required=True)
+    arguments.add_argument("--scenario", choices=["throughput", "drain", "light"], default="throughput")
+    arguments.add_argument("--orders", type=int, default=2000)
+    arguments.add_argument("--rate", type=float, default=10.0, help="orders a second under light load")
+    arguments.add_argument("--database-url", required=True)
+    arguments.add_argument("--redis-url", required=True)
+    arguments.add_argument("--gateway", default=INPROCESS, help=f"{INPROCESS}, or the sandbox's address")
+    arguments.add_argument("--quick", action="store_true", help="15 s of light load instead of 60")
+    return arguments
+
+
+def run(options: argparse.Namespace, peer: Peer) -> None:
+    """Runs the scenario, reads the books, stops everything and prints the sample."""
+    # Whoever ends this program ends its workers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    cost = Cost(options.database_url, options.redis_url)
+    scenarios: dict[str, Callable[[], dict[str, float]]] = {
+        "throughput": lambda: throughput(peer, options.orders, cost),
+        "drain": lambda: drain(peer, options.orders, cost),
+        "light": lambda: light(peer, options.rate, LIGHT_SECONDS_QUICK if options.quick else LIGHT_SECONDS),
+    }
+    try:
+        peer.prepare()
+        figures = scenarios[options.scenario]()
+        problems = peer.problems()
+    finally:
+        peer.stop()
+    sample = Sample(
+        scenario=options.scenario,
+        contender=peer.name,
+        gateway="inprocess" if options.gateway == INPROCESS else "http",
+        figures=figures,
+        settings=peer.settings,
+        problems=problems,
+    )
+    sys.stdout.write(msgspec.json.encode(sample).decode() + "\n")

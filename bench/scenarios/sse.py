@@ -1,0 +1,21 @@
+"""Many open streams that follow everything, and orders meanwhile."""
+
+import asyncio
+
+from bench.ours.shop import Shop
+from bench.sse_fanout import fan_out
+
+STREAMS = 1000
+RATE = 1.0
+"""Orders a second."""
+
+
+def run(shop: Shop, orders: int) -> dict[str, float]:
+    """The time from an event's own timestamp to its line at the client, over all streams."""
+    shop.expected["confirmed"] += orders
+    figures = asyncio.run(fan_out(shop.at.url, STREAMS, orders, RATE, shop.processes["live"].pid or 0))
+    shop.wait_until_finished()
+    shop.check_statuses()
+    if figures["fewest"] != figures["most"]:
+        shop.problems.append(f"one stream got {figures['fewest']:g} events, another {figures['most']:g}")
+    return figures

@@ -1,0 +1,52 @@
+"""PostgreSQL with its default settings and Valkey with AOF, the same ones for every contender of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import redis
+from psycopg import sql
+
+from orderproject.stack.ports import free_port
+from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Both run; each contender gets a database of its own, and an empty Valkey."""
+
+    postgres: EmbeddedPostgres
+    valkey: EmbeddedValkey
+
+    @property
+    def redis_url(self) -> str:
+        return self.valkey.url
+
+    def database(self, name: str) -> str:
+        """The URL of a fresh, empty database; one of that name is dropped before. Valkey is emptied too."""
+        admin, _, _ = self.postgres.admin_url.rpartition("/")
+        with psycopg.connect(f"{admin}/postgres", autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER app").format(sql.Identifier(name)))
+            connection.execute("CHECKPOINT")  # nobody pays for the writes of whoever ran before
+        redis.Redis.from_url(self.redis_url).flushall()
+        base, _, _ = self.postgres.url.rpartition("/")
+        return f"{base}/{name}"
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[Servers]:
+    """Private ones, with their data in `folder`; stopped at the end of the block."""
+    postgres = EmbeddedPostgres(folder / "postgres", free_port())
+    valkey = EmbeddedValkey(folder / "valkey", free_port())
+    try:
+        postgres.start()
+        valkey.start()
+        yield Servers(postgres, valkey)
+    finally:
+        valkey.stop()
+        postgres.stop()
