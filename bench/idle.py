@@ -34,7 +34,7 @@ def measure(stack: Whole, seconds: float) -> Sample:
     time.sleep(seconds)
     lasted, after = time.monotonic() - began, stack.cpu()
     percent = {name: 100 * (used - before.get(name, 0.0)) / lasted for name, used in sorted(after.items())}
-    figures = {"cpu_percent_of_a_core": round(sum(percent.values()), 2)}
+    figures = {"cpu_percent": round(sum(percent.values()), 2)}
     figures |= {f"{name}_percent": round(share, 2) for name, share in percent.items()}
     return Sample(scenario="idle", contender="ours", figures=figures, settings={"seconds": f"{seconds:g}"})
 

@@ -222,13 +222,13 @@ CELERY_WORKER_DETECT_QUORUM_QUEUES = True  # quorum queues refuse a prefetch for
 CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum" if BROKER_URL.startswith("amqp") else "classic"  # what Celery declares itself
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # A sweep that waited for longer than it takes to send the next one is worth nothing: it expires.
-    "sweep late saga stages": {"task": "sagas.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "sweep late saga stages": {"task": "sagas.sweep", "schedule": 2.0, "options": {"expires": 5}},
     "release expired holds": {
         "task": "inventory.release_expired_holds",
         "schedule": 60.0,
         "options": {"expires": 60},
     },
-    "go on with replays": {"task": "events.replay", "schedule": 2.0, "options": {"expires": 5}},
+    "go on with replays": {"task": "events.replay", "schedule": 5.0, "options": {"expires": 5}},
     "forget deliveries": {"task": "events.prune", "schedule": 60.0, "options": {"expires": 60}},
     "forget sagas": {"task": "sagas.prune", "schedule": 60.0, "options": {"expires": 60}},
     "send webhooks": {"task": "notifications.send_webhooks", "schedule": 5.0, "options": {"expires": 5}},
@@ -263,6 +263,7 @@ RETENTION_SAGAS = env.float("RETENTION_SAGAS", default=90.0)  # runs that ended;
 
 # --- Who answers what a service asks without knowing whom -------------------------------------------------
 CATALOGUE = "inventory.selectors.offers"
+CATALOGUE_UNCHANGED = "inventory.selectors.UNCHANGED"
 EVENT_SERVERS = {"api": PUBLIC_URL}  # where events can be had, for the AsyncAPI document; it leaves passwords out
 ORDER_SUMMARIES = "orders.selectors.summaries"
 LIVE_OWNERS = "orders.selectors.owners_of"

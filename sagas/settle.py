@@ -84,7 +84,6 @@ class _Outcome:
     moves: dict[tuple[str, tuple[str, ...], bool], list[UUID]] = field(default_factory=lambda: defaultdict(list))
     suspects: list[Move] = field(default_factory=list)
     begun: list[tuple[UUID, str, float]] = field(default_factory=list)
-    performed: list[tuple[UUID, str, str, str, str]] = field(default_factory=list)
     undone: list[tuple[UUID, str, float]] = field(default_factory=list)
     again: list[tuple[UUID, str, float]] = field(default_factory=list)
     turned: list[tuple[UUID, str, str]] = field(default_factory=list)
@@ -93,7 +92,6 @@ class _Outcome:
 
     def write(self) -> None:
         for statement, names, rows in (
-            (sql.PERFORMED, PERFORMED, self.performed),
             (sql.BEGIN, BEGUN, self.begun),
             (sql.BEGIN_UNDO, BEGUN, self.undone),
             (sql.SEND_AGAIN, BEGUN, self.again),
@@ -101,9 +99,7 @@ class _Outcome:
             (sql.FINISH, ("ids", "states"), self.finished),
             (sql.WAKE_AT, ("ids", "times"), self.wake),
         ):
-            if rows:
-                columns: Iterable[list[Any]] = map(list, zip(*rows, strict=True))
-                sql.run(statement, dict(zip(names, columns, strict=True)))
+            _write(statement, names, rows)
 
     def all_moves(self) -> list[Move]:
         return [Move(name, names, undo, ids) for (name, names, undo), ids in self.moves.items()] + self.suspects
@@ -124,7 +120,7 @@ def settle(
     with transaction.atomic(savepoint=False):
         decided = [(run, run.decide()) for run in _read(run_ids, lock(run_ids) if locked is None else locked)]
         if at_once is not None:
-            decided = _perform_at_once(outcome, decided, at_once)
+            decided = _perform_at_once(decided, at_once)
         for run, decision in decided:
             _note(outcome, run, decision)
         outcome.turned += _turned(decided)
@@ -174,10 +170,15 @@ def _read(run_ids: Sequence[UUID], locked: Locked) -> list[_Run]:
     return runs
 
 
-def _perform_at_once(
-    outcome: _Outcome, decided: list[tuple[_Run, Decision]], at_once: AtOnce
-) -> list[tuple[_Run, Decision]]:
+def _write(statement: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        columns: Iterable[list[Any]] = map(list, zip(*rows, strict=True))
+        sql.run(statement, dict(zip(names, columns, strict=True)))
+
+
+def _perform_at_once(decided: list[tuple[_Run, Decision]], at_once: AtOnce) -> list[tuple[_Run, Decision]]:
     """As long as what comes next is a single step that can be performed here and now."""
+    outcomes: list[tuple[UUID, str, str, str, str]] = []
     ready = decided
     while ready:
         by_step: dict[tuple[type[Saga], str], list[_Run]] = defaultdict(list)
@@ -190,11 +191,12 @@ def _perform_at_once(
             for run in runs:
                 if run.id in performed:
                     state, code, text = performed[run.id]
-                    outcome.performed.append((run.id, step, state.value, code, text))
+                    outcomes.append((run.id, step, state.value, code, text))
                     gone_on = msgspec.structs.replace(run, steps=f"{run.steps},{step} {state.value}".lstrip(","))
                     after[run.id] = gone_on, gone_on.decide()
         ready = list(after.values())
         decided = [after.get(run.id, (run, decision)) for run, decision in decided]
+    _write(sql.PERFORMED, PERFORMED, outcomes)
     return decided
 
 

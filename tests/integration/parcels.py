@@ -1,0 +1,70 @@
+"""A saga of single steps in a row: a call, then database work on other queues."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from events import Backoff, Event, Queue, Refused
+from sagas import Answer, Call, Pivot, Refusals, Saga, Step, action, network_action
+
+RETRY = Backoff(base=1, cap=4, attempts=2)
+errors: dict[tuple[str, UUID], Exception] = {}
+calls_of: list[tuple[str, list[UUID]]] = []
+
+
+def forget() -> None:
+    errors.clear()
+    calls_of.clear()
+
+
+class ParcelWanted(Event, type="parcel.wanted", version="1.0", stream="parcel_id"):
+    """Somebody wants a parcel sent."""
+
+    parcel_id: UUID
+
+
+def _do(name: str, calls: Sequence[Call]) -> Refusals:
+    calls_of.append((name, [call.subject for call in calls]))
+    told = {call.subject: errors[name, call.subject] for call in calls if (name, call.subject) in errors}
+    for error in told.values():
+        if not isinstance(error, Refused):
+            raise error
+    return {subject: error for subject, error in told.items() if isinstance(error, Refused)}
+
+
+def _to_book(calls: Sequence[Call]) -> Mapping[UUID, str]:
+    return {call.subject: "please" for call in calls}
+
+
+def _booked(answers: Sequence[Answer[str, str]]) -> None:
+    calls_of.append(("booked", [answer.call.subject for answer in answers]))
+
+
+@network_action(queue=Queue.PAYMENTS, load=_to_book, save=_booked, retry=RETRY, lease=5, patience=2)
+async def book(call: Call, given: str) -> str:
+    return given
+
+
+@action(queue=Queue.PAYMENTS, retry=RETRY)
+def unbook(calls: Sequence[Call]) -> None:
+    _do("unbook", calls)
+
+
+@action(queue=Queue.INVENTORY, retry=RETRY)
+def pack(calls: Sequence[Call]) -> Refusals:
+    return _do("pack", calls)
+
+
+@action(queue=Queue.INVENTORY, retry=RETRY)
+def unpack(calls: Sequence[Call]) -> None:
+    _do("unpack", calls)
+
+
+@action(queue=Queue.ORDERS, retry=RETRY)
+def hand_in(calls: Sequence[Call]) -> Refusals:
+    return _do("hand_in", calls)
+
+
+class Parcel(Saga, on=ParcelWanted):
+    """Book, pack, hand in."""
+
+    stages = (Step(book, undo=unbook), Step(pack, undo=unpack), Pivot(hand_in))
