@@ -16,7 +16,7 @@ def forget() -> None:
     calls_of.clear()
 
 
-class ParcelWanted(Event, type="parcel.wanted", version="1.0", stream="parcel_id"):
+class ConsignmentWanted(Event, type="consignment.wanted", version="1.0", stream="parcel_id"):
     """Somebody wants a parcel sent."""
 
     parcel_id: UUID
@@ -64,7 +64,7 @@ def hand_in(calls: Sequence[Call]) -> Refusals:
     return _do("hand_in", calls)
 
 
-class Parcel(Saga, on=ParcelWanted):
+class Consignment(Saga, on=ConsignmentWanted):
     """Book, pack, hand in."""
 
     stages = (Step(book, undo=unbook), Step(pack, undo=unpack), Pivot(hand_in))

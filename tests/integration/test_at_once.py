@@ -18,7 +18,7 @@ from sagas.models import SagaRun, SagaStep
 from sagas.start import sweep
 from tests.integration import api, parcels
 from tests.integration.mail import Mail
-from tests.integration.parcels import ParcelWanted
+from tests.integration.parcels import ConsignmentWanted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,7 @@ def _a_worker_of_payments() -> Iterator[None]:
 
 def wanted(count: int = 1) -> list[UUID]:
     ids = [uuid4() for _ in range(count)]
-    emit(ParcelWanted(parcel_id=id_) for id_ in ids)
+    emit(ConsignmentWanted(parcel_id=id_) for id_ in ids)
     assert Relay().pump() == count
     return ids
 
