@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from bench.rounds import HTTP, INPROCESS, OURS, Rounds
+from bench.rounds import INPROCESS, OURS, Rounds
 
 Limit = Literal["≥", "≤", "<", "="]
 
@@ -110,7 +110,7 @@ BARS = (
         0.5,
     ),
     of_the_storm("declined"),
-    Bar("slow, over HTTP / storm, orders per second", Figure("slow", gateway=HTTP), STORM, "≥", 0.5),
+    Bar("slow / storm, orders per second", Figure("slow"), STORM, "≥", 0.5),
     Bar("idle: CPU of the whole stack, % of one core", Figure("idle", name="cpu_percent"), None, "<", 3),
 )
 

@@ -188,10 +188,10 @@ def test_the_gateway_over_http_has_its_own_table_with_ratios():
     assert "| storm | dbos-queue | per_second | 60 | 60 to 60 | 1 | 10 |  |" in page(*there)
 
 
-def test_a_slow_gateway_is_over_http_and_stands_with_the_bars():
-    slow = Sample(scenario="slow", contender="ours", gateway="http", figures={"per_second": 600})
+def test_a_slow_gateway_stands_with_the_bars():
+    slow = Sample(scenario="slow", contender="ours", figures={"per_second": 600})
     text = page(slow, *storm("ours", 1000))
-    assert line_of(text, "slow, over HTTP / storm, orders per second").endswith("| 0.60 | 0.60 | yes |")
+    assert line_of(text, "slow / storm, orders per second").endswith("| 0.60 | 0.60 | yes |")
     assert text.count("| slow | ours |") == 1
     assert text.index("## Slow gateway") < text.index("## With the gateway over HTTP")
 
