@@ -50,13 +50,13 @@ def unbook(calls: Sequence[Call]) -> None:
 
 
 @action(queue=Queue.INVENTORY, retry=RETRY)
-def pack(calls: Sequence[Call]) -> Refusals:
-    return _do("pack", calls)
+def wrap(calls: Sequence[Call]) -> Refusals:
+    return _do("wrap", calls)
 
 
 @action(queue=Queue.INVENTORY, retry=RETRY)
-def unpack(calls: Sequence[Call]) -> None:
-    _do("unpack", calls)
+def unwrap(calls: Sequence[Call]) -> None:
+    _do("unwrap", calls)
 
 
 @action(queue=Queue.ORDERS, retry=RETRY)
@@ -65,6 +65,6 @@ def hand_in(calls: Sequence[Call]) -> Refusals:
 
 
 class Consignment(Saga, on=ConsignmentWanted):
-    """Book, pack, hand in."""
+    """Book, wrap, hand in."""
 
-    stages = (Step(book, undo=unbook), Step(pack, undo=unpack), Pivot(hand_in))
+    stages = (Step(book, undo=unbook), Step(wrap, undo=unwrap), Pivot(hand_in))

@@ -69,15 +69,15 @@ def test_a_few_go_through_with_the_message_of_the_first_step(mail: Mail):
     ids = wanted(3)
     assert deliver_all(mail) == ["tests.book"]
     assert {run_state(id_) for id_ in ids} == {"done"}
-    assert steps(ids[0]) == {"book": ("done", 1), "pack": ("done", 0), "hand_in": ("done", 0)}
-    assert [name for name, _ in parcels.calls_of] == ["booked", "pack", "hand_in"]
-    assert written_by(ids[0], "book") == written_by(ids[0], "pack") == written_by(ids[0], "hand_in")
+    assert steps(ids[0]) == {"book": ("done", 1), "wrap": ("done", 0), "hand_in": ("done", 0)}
+    assert [name for name, _ in parcels.calls_of] == ["booked", "wrap", "hand_in"]
+    assert written_by(ids[0], "book") == written_by(ids[0], "wrap") == written_by(ids[0], "hand_in")
 
 
 def test_of_many_a_worker_that_makes_calls_is_relieved(mail: Mail, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(perform, "MANY", 2)
     ids = wanted(3)
-    assert deliver_all(mail) == ["tests.book", "tests.pack", "tests.hand_in"]
+    assert deliver_all(mail) == ["tests.book", "tests.wrap", "tests.hand_in"]
     assert {run_state(id_) for id_ in ids} == {"done"}
 
 
@@ -85,16 +85,16 @@ def test_many_go_on_where_their_queues_are_served(mail: Mail, monkeypatch: pytes
     monkeypatch.setattr(perform, "MANY", 2)
     queues.serve(["inventory", "orders"])
     wanted(3)
-    assert deliver_all(mail) == ["tests.book", "tests.pack"]
+    assert deliver_all(mail) == ["tests.book", "tests.wrap"]
 
 
 def test_what_raises_fails_by_itself_and_takes_nothing_back(mail: Mail):
     fine, culprit = wanted(2)
-    parcels.errors["pack", culprit] = RuntimeError("no box")
+    parcels.errors["wrap", culprit] = RuntimeError("no box")
     deliver_all(mail)
     assert [name for name, _ in parcels.calls_of].count("booked") == 1
     assert run_state(fine) == "done"
-    assert steps(culprit) == {"book": ("done", 1), "pack": ("waiting", 1)}
+    assert steps(culprit) == {"book": ("done", 1), "wrap": ("waiting", 1)}
     parcels.errors.clear()
     past = timezone.now() - timedelta(seconds=1)
     SagaStep.objects.filter(due_at__isnull=False).update(due_at=past)
@@ -106,11 +106,11 @@ def test_what_raises_fails_by_itself_and_takes_nothing_back(mail: Mail):
 
 def test_a_refusal_is_one_at_once_too(mail: Mail):
     fine, refused = wanted(2)
-    parcels.errors["pack", refused] = Refused("too_big", "It is too big.")
+    parcels.errors["wrap", refused] = Refused("too_big", "It is too big.")
     deliver_all(mail)
     assert run_state(fine) == "done"
     assert run_state(refused) == "undone"
-    assert {name: state for name, (state, _) in steps(refused).items()} == {"book": "undone", "pack": "refused"}
+    assert {name: state for name, (state, _) in steps(refused).items()} == {"book": "undone", "wrap": "refused"}
     run = SagaRun.objects.get(subject=refused)
     assert (run.reason_code, run.reason) == ("too_big", "It is too big.")
 
@@ -120,7 +120,7 @@ def test_what_has_failed_before_does_not_take_the_next_step_along(mail: Mail):
     SagaStep.objects.filter(run__subject=id_, name="book").update(attempts=1)
     deliver_all(mail)
     assert run_state(id_) == "done"
-    assert written_by(id_, "book") != written_by(id_, "pack")
+    assert written_by(id_, "book") != written_by(id_, "wrap")
 
 
 def test_who_cancels_while_a_step_confirms_waits_and_nobody_is_cut_off(mail: Mail):
