@@ -59,7 +59,7 @@ class Composition:
             "/data": str(folder),
         }
         environment = {
-            "SECRET_KEY": get_random_secret_key(),
+            "SECRET_KEY": f"k{get_random_secret_key()}",  # a "$" in front would name another variable
             "ALLOWED_HOSTS": "shop.example.com",
             "PUBLIC_URL": "https://shop.example.com",
             "POSTGRES_PASSWORD": "unused",
