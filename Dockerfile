@@ -34,4 +34,4 @@ COPY --from=build /app /app
 # By number, so that a cluster can see that it is not root.
 USER 10001:10001
 EXPOSE 8000
-CMD ["gunicorn", "orderproject.wsgi", "--bind=0.0.0.0:8000", "-k", "orderproject.web.Worker", "--workers=2", "--threads=4", "--graceful-timeout=20", "--worker-tmp-dir=/dev/shm", "--no-control-socket"]
+CMD ["gunicorn", "orderproject.wsgi", "--bind=0.0.0.0:8000", "-k", "orderproject.web.Worker", "--workers=2", "--threads=32", "--graceful-timeout=20", "--worker-tmp-dir=/dev/shm", "--no-control-socket"]

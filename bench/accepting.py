@@ -2,7 +2,8 @@
 
 Calls the WSGI application in this process, from one thread, with everything that production has on, over private
 servers. Told per order: milliseconds of CPU in Python, in PostgreSQL (all its processes) and in Valkey, the least and
-the median of many short rounds, for whatever else the machine does only adds to it; statements, and round trips.
+the median of many short rounds, for whatever else the machine does only adds to it; statements, and round trips. With
+`--batch 32` also what writing costs alone, where so many come at the same instant.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=100, help="of a round")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--key", action="store_true", help="call with an API key instead of an access token")
+    parser.add_argument("--batch", type=int, default=0, help="also write orders so many at once, without HTTP")
     parser.add_argument("--profile", type=Path, help="write where Python's time goes, by function, into this file")
     parser.add_argument("--samples", type=Path, help="append a line of JSON per round to this file")
     options = parser.parse_args()
@@ -55,7 +57,9 @@ def main() -> None:
 def _measure(private: Servers, shop: Shop, options: argparse.Namespace) -> None:
     shop.place(WARM_UP)
     statements, trips = _traced(shop)
-    rounds = [_cost(private, shop, options.orders) for _ in range(options.rounds)]
+    rounds = [
+        _cost(private, options.orders, lambda: shop.place(options.orders)) for _ in range(options.rounds)
+    ]
     print("           python ms  postgres ms  valkey ms  orders/s")
     for name, choose in (("least", min), ("median", statistics.median)):
         chosen = {figure: choose(one[figure] for one in rounds) for figure in rounds[0]}
@@ -67,6 +71,10 @@ def _measure(private: Servers, shop: Shop, options: argparse.Namespace) -> None:
         if options.samples:
             append(options.samples, Sample(scenario="accepting", contender=f"ours, {name}", figures=chosen))
     print(f"{statements:g} statements in {trips:g} round trips, {chosen['valkey_commands']:g} commands of Valkey")
+    if options.batch:
+        written = [_cost(private, options.orders, lambda: shop.write(options.orders, options.batch)) for _ in rounds]
+        python, postgres = (min(one[name] for one in written) for name in ("python_ms", "postgres_ms"))
+        print(f"{options.batch} at once, without HTTP: {python:.3f} ms of Python, {postgres:.3f} ms of PostgreSQL")
     if options.profile:
         _profile(shop, options.orders, options.profile)
 
@@ -131,19 +139,32 @@ class Shop:
         for _ in range(orders):
             self._place()
 
+    def write(self, orders: int, batch: int) -> None:
+        """What the view does, for so many requests at once."""
+        from events.context import Context
+        from orders.accepting import Asked, _accept_at_once
+        from orders.idempotency import Once
+        from orders.serializers import NewOrder
+
+        for _ in range(orders // batch):
+            news = [NewOrder.of(self._order()) for _ in range(batch)]
+            onces = [Once.under(str(uuid4()), uuid4(), "POST", b"") for _ in news]
+            _accept_at_once([Asked(once, new, Context()) for once, new in zip(onces, news, strict=True)])
+
+    def _order(self) -> dict[str, Any]:
+        return {
+            "currency": "EUR",
+            "email": "ada@example.com",
+            "paymentToken": "tok_visa",
+            "shippingAddress": ADDRESS,
+            "items": [
+                {"sku": f"SKU-{number:02}", "quantity": quantity}
+                for quantity, number in enumerate(self.numbers.sample(range(SKUS), 2), 1)
+            ],
+        }
+
     def _place(self) -> None:
-        body = msgspec.json.encode(
-            {
-                "currency": "EUR",
-                "email": "ada@example.com",
-                "paymentToken": "tok_visa",
-                "shippingAddress": ADDRESS,
-                "items": [
-                    {"sku": f"SKU-{number:02}", "quantity": quantity}
-                    for quantity, number in enumerate(self.numbers.sample(range(SKUS), 2), 1)
-                ],
-            }
-        )
+        body = msgspec.json.encode(self._order())
         heads: list[tuple[str, list[tuple[str, str]]]] = []
         response = self.application(self._environ(body), lambda *head: heads.append(head))
         answer = b"".join(response)
@@ -182,12 +203,12 @@ def _key() -> str:
     return f"{SCHEME} {issue(ApiKey(user=user, name='bench'), actor='bench')}"
 
 
-def _cost(private: Servers, shop: Shop, orders: int) -> dict[str, float]:
+def _cost(private: Servers, orders: int, place: Callable[[], None]) -> dict[str, float]:
     import redis
 
     valkey = redis.Redis.from_url(private.redis_url)
     before = _seconds(private), _commands(valkey), time.monotonic(), time.process_time()
-    shop.place(orders)
+    place()
     python, took = time.process_time() - before[3], time.monotonic() - before[2]
     postgres, cache = (after - earlier for after, earlier in zip(_seconds(private), before[0], strict=True))
     return {

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from operator import attrgetter
-from typing import Any, ClassVar, NoReturn, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from django.db import connection, models, transaction
 from django.db.models.base import ModelState
 
 from events import log
 from events.among import AMONG
+from events.columns import Column, array_type, values_of
 from events.errors import Conflict, UnrecordedWrite
 from events.event import Event
 
 A = TypeVar("A", bound="Aggregate")
-Column: TypeAlias = "models.Field[Any, Any]"
-
-AS_THEY_ARE = (models.UUIDField, models.IntegerField, models.DateTimeField)
-"""Fields whose values are written as they are."""
 
 
 class AggregateQuerySet(models.QuerySet[A]):
@@ -170,28 +166,15 @@ def _write(
     with connection.cursor() as cursor:
         if new:
             statement, columns = _insert_statement(model)
-            cursor.execute(statement, [_values(column, new, add=True) for column in columns])
+            cursor.execute(statement, [values_of(column, new, add=True) for column in columns])
         if old:
             statement, columns = _update_statement(model, fields)
-            values: dict[str, Any] = {str(column.column): _values(column, old, add=False) for column in columns}
+            values: dict[str, Any] = {str(column.column): values_of(column, old, add=False) for column in columns}
             keys, versions = [one.pk for one in old], [expected[id(one)] for one in old]
             cursor.execute(statement, {**values, "new_key": keys, "expected": versions})
             if cursor.rowcount != len(old):
                 name = model._meta.verbose_name
                 raise Conflict(f"{len(old) - cursor.rowcount} {name} changed since read: read again")
-
-
-def _values(column: Column, rows: Sequence[Aggregate], *, add: bool) -> list[Any]:
-    """A column of a batch, as Django would write it value by value."""
-    if type(column).pre_save is models.Field.pre_save:
-        values = list(map(attrgetter(column.attname), rows))
-    else:
-        values = [column.pre_save(row, add) for row in rows]
-    if isinstance(column, models.CharField | models.TextField):
-        return [value if value is None else str(value) for value in values]  # of a choice, its value
-    if isinstance(column, AS_THEY_ARE):
-        return values
-    return [column.get_db_prep_save(value, connection) for value in values]
 
 
 @cache
@@ -200,7 +183,7 @@ def _insert_statement(model: type[Aggregate]) -> tuple[str, list[Column]]:
     meta = model._meta
     columns = list(meta.concrete_fields)
     names = ", ".join(str(column.column) for column in columns)
-    arrays = ", ".join(f"%s::{_array(column)}" for column in columns)
+    arrays = ", ".join(f"%s::{array_type(column)}" for column in columns)
     return f"INSERT INTO {meta.db_table} ({names}) SELECT * FROM unnest({arrays})", columns  # noqa: S608  # nosec B608
 
 
@@ -218,18 +201,14 @@ def _update_statement(model: type[Aggregate], fields: tuple[str, ...] | None) ->
         for field in meta.concrete_fields
         if not field.primary_key and (wanted is None or field.name in wanted or field.attname in wanted)
     ]
-    arrays = ", ".join(f"%({column.column})s::{_array(column)}" for column in columns)
+    arrays = ", ".join(f"%({column.column})s::{array_type(column)}" for column in columns)
+    keys = f"%(new_key)s::{array_type(key)}"
     names = ", ".join(f"v_{column.column}" for column in columns)
     assignments = ", ".join(f"{column.column} = v_{column.column}" for column in columns)
     return (
         f"UPDATE {meta.db_table} SET {assignments} "  # noqa: S608  names of columns, no input  # nosec B608
-        f"FROM unnest(%(new_key)s::{_array(key)}, %(expected)s::int[], {arrays}) AS new (new_key, expected, {names}) "
+        f"FROM unnest({keys}, %(expected)s::int[], {arrays}) AS new (new_key, expected, {names}) "
         f"WHERE {meta.db_table}.{key.column} = new_key AND {meta.db_table}.version = expected "
-        f"AND {meta.db_table}.{key.column} = {AMONG.format(f'%(new_key)s::{_array(key)}')}",
+        f"AND {meta.db_table}.{key.column} = {AMONG.format(keys)}",
         columns,
     )
-
-
-def _array(column: Column) -> str:
-    """Its type, without the length that it may have: what is too long has to fail, and a cast would cut it off."""
-    return f"{(column.db_type(connection) or '').partition('(')[0]}[]"

@@ -47,10 +47,12 @@ FROM {recorded} CROSS JOIN unnest(%s::text[], %s::bool[]) AS listening (subscrib
 """
 ADD_DELIVERIES = _DELIVERIES.format(recorded="unnest(%s::bigint[], %s::text[]) AS recorded (event_id, stream)")
 
-# The same two for one event, as parts of a larger statement; to be formatted with its part `gate`: without a row there,
-# nothing is written.
+# The same two as parts of a larger statement; to be formatted with its part `gate`: an event whose stream has no row
+# there is not written.
+_COLUMNS = _EVENTS.partition("(")[2].rpartition(")")[0]
 PARTS = f"""
-recorded AS ({_EVENTS} SELECT {", ".join(f"%s::{type}" for type in _TYPES)} FROM {{gate}}
+recorded AS ({_EVENTS} SELECT {_COLUMNS} FROM {{gate}}
+             JOIN unnest({", ".join(f"%s::{type}[]" for type in _TYPES)}) AS event ({_COLUMNS}) USING (stream)
              RETURNING position AS event_id, stream),
 delivered AS ({_DELIVERIES.format(recorded="recorded")})
 """  # noqa: S608  names of columns, no input  # nosec B608

@@ -183,21 +183,24 @@ SELECT key, fingerprint, status, headers, body FROM orders_idempotentrequest WHE
 """
 
 COLUMNS = "caller, key, fingerprint, status, headers, body, created_at"
+_ARRAYS = "%s::uuid[], %s::text[], %s::bytea[], %s::smallint[], %s::jsonb[], %s::bytea[], %s::timestamptz[]"
 
 # Waits for whoever is about to store the same key.
 KEEP = f"""
-INSERT INTO orders_idempotentrequest ({COLUMNS})
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::smallint[], %s::jsonb[], %s::bytea[], %s::timestamptz[])
+INSERT INTO orders_idempotentrequest ({COLUMNS}) SELECT * FROM unnest({_ARRAYS})
 ON CONFLICT DO NOTHING
 """  # noqa: S608  names of columns, no input  # nosec B608
 
-# As parts of a larger statement: `claimed` has a row where there was no answer yet, nobody else is working on one, and
-# this one is stored now.
+# As parts of a larger statement, of many requests with different keys, each with the id of what it makes: `claimed` has
+# the ids of those that had no answer yet and that nobody else is working on. Their answers are stored now.
 CLAIM_AND_KEEP = f"""
-asked AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS ours),
-claimed AS (
-    INSERT INTO orders_idempotentrequest ({COLUMNS})
-    SELECT %s::uuid, %s, %s::bytea, %s::smallint, %s::jsonb, %s::bytea, %s::timestamptz FROM asked WHERE ours
-    ON CONFLICT DO NOTHING RETURNING id
-)
+request AS MATERIALIZED (
+    SELECT *, pg_try_advisory_xact_lock(hashtextextended(lock, 0)) AS ours
+    FROM unnest(%s::uuid[], %s::text[], {_ARRAYS}) AS request (id, lock, {COLUMNS})
+),
+kept AS (
+    INSERT INTO orders_idempotentrequest ({COLUMNS}) SELECT {COLUMNS} FROM request WHERE ours
+    ON CONFLICT DO NOTHING RETURNING caller, key
+),
+claimed AS (SELECT request.id FROM kept JOIN request USING (caller, key))
 """  # noqa: S608  names of columns, no input  # nosec B608

@@ -69,23 +69,20 @@ def place(placement: Placement) -> Order:
     return outcome
 
 
-def ordered(placement: Placement) -> Order:
-    """The order as it would be placed now, with its lines, not yet saved. Raises what `place` raises."""
-    outcome = _ordered(placement, offers([item.sku for item in placement.items]))
-    if isinstance(outcome, Refused):
-        raise outcome
-    return outcome
-
-
 def place_each(placements: Sequence[Placement]) -> list[Order | Refused]:
     """Accepts many orders with a constant number of statements; a refusal stands in its order's place."""
-    known = offers(sorted({item.sku for placement in placements for item in placement.items}))
-    outcomes = [_ordered(placement, known) for placement in placements]
+    outcomes = ordered(placements)
     orders = [outcome for outcome in outcomes if isinstance(outcome, Order)]
     with transaction.atomic(savepoint=False):
         save_all(orders)
         OrderLine.objects.bulk_create([line for order in orders for line in order.lines.all()])
     return outcomes
+
+
+def ordered(placements: Sequence[Placement]) -> list[Order | Refused]:
+    """The orders as they would be placed now, with their lines, not yet saved; one statement."""
+    known = offers(sorted({item.sku for placement in placements for item in placement.items}))
+    return [_ordered(placement, known) for placement in placements]
 
 
 def _ordered(placement: Placement, known: Mapping[str, Offer]) -> Order | Refused:

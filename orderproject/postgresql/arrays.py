@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +42,7 @@ def _texts(items: Sequence[str]) -> list[str]:
     return [f'"{item}"' for item in items]
 
 
-def _integers(items: Sequence[int]) -> list[str]:
+def _numbers(items: Sequence[int]) -> list[str]:
     return list(map(str, items))
 
 
@@ -53,11 +54,17 @@ def _times(items: Sequence[datetime]) -> list[str]:
     return [item.isoformat() for item in items]
 
 
+def _bytes(items: Sequence[bytes]) -> list[str]:
+    return [f'"\\\\x{item.hex()}"' for item in items]
+
+
 _WRITERS: dict[type, Callable[[Sequence[Any]], list[str]]] = {
     UUID: _uuids,
     str: _texts,
-    int: _integers,
-    float: _integers,
+    int: _numbers,
+    float: _numbers,
     bool: _truths,
+    Decimal: _numbers,
+    bytes: _bytes,
     datetime: _times,
 }

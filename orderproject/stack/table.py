@@ -38,7 +38,7 @@ def waves(at: Deployment) -> Waves:
         name="web",
         argv=(
             *(PYTHON, "-m", "gunicorn", "orderproject.wsgi", "--bind", f"{HOST}:{at.port}"),
-            *("-k", "orderproject.web.Worker", "--workers", "2", "--threads", "4", "--graceful-timeout", "1"),
+            *("-k", "orderproject.web.Worker", "--workers", "2", "--threads", "32", "--graceful-timeout", "1"),
             # Its place would be the home folder, which need not be writable.
             "--no-control-socket",
         ),

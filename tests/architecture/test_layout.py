@@ -23,6 +23,7 @@ BEYOND = {
     "orders/fulfilment.py": "what is done with an order once it is confirmed: shipped, delivered, returned",
     "orders/fulfilment_admin.py": "the same in the admin, on the order's page",
     "orders/fulfilment_api.py": "the same over HTTP",
+    "orders/group_commit.py": "what several threads write at the same instant, as one",
     "orders/idempotency.py": "one answer per key, in the transaction of its effect",
     "orders/one_statement.py": "the most frequent write of all, apart from the services: it takes care to read",
     "orders/openapi.py": "what the API's description says beside the types",

@@ -1,6 +1,7 @@
 """Lists that travel as arrays come back as they were, however awkward their items are."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from math import inf
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +40,8 @@ LISTS: list[tuple[str, list[Any]]] = [
     ("bigint[]", [0, -1, 2**62, None]),
     ("float8[]", [0.1, -1e300, inf]),
     ("bool[]", [True, False, None]),
+    ("numeric[]", [Decimal("9.90"), Decimal("-1E+5"), Decimal("0.000001"), None]),
+    ("bytea[]", [b"", b"plain", bytes(range(256)), None]),
     (
         "timestamptz[]",
         [
