@@ -43,14 +43,14 @@ def append(events: Sequence[tuple[Event, int]]) -> list[Recorded]:
     ids, *columns = columns_of(events)
     try:
         with transaction.atomic(savepoint=False):
-            positions = dict(sql.run(sql.APPEND, [ids, *columns]))
+            positions = [position for (position,) in sql.run(sql.APPEND, [ids, *columns])]
     except IntegrityError as error:
         if "one_event_per_stream_version" in str(error):
             raise Conflict("another transaction wrote to the same stream first: read it again and retry") from error
         raise
     recorded = [
-        Recorded(event, event_id, positions[event_id], version)
-        for event_id, (event, version) in zip(ids, events, strict=True)
+        Recorded(event, event_id, position, version)
+        for event_id, position, (event, version) in zip(ids, positions, events, strict=True)
     ]
     _announce(recorded)
     return recorded
@@ -59,10 +59,11 @@ def append(events: Sequence[tuple[Event, int]]) -> list[Recorded]:
 def columns_of(events: Sequence[tuple[Event, int]]) -> list[list[Any]]:
     """(event, stream version) pairs as the columns of the log, in the order of `sql.APPEND`: new ids first."""
     now = datetime.now(UTC)
-    contexts = [context_of(event.subject) for event, _ in events]
+    subjects = [event.subject for event, _ in events]
+    contexts = [context_of(subject) for subject in subjects]
     return [
         [uuid7() for _ in events],
-        [event.stream for event, _ in events],
+        [f"{event.stream_kind}:{subject}" for (event, _), subject in zip(events, subjects, strict=True)],
         [version for _, version in events],
         [event.type for event, _ in events],
         [event.version for event, _ in events],

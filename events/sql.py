@@ -25,10 +25,11 @@ INSERT INTO events_storedevent (event_id, stream, stream_version, type, version,
 """
 _TYPES = ("uuid", "text", "int", "text", "text", "jsonb", "text", "text", "text", "text", "text", "timestamptz")
 
-# Rows come in as one array per column, so that a batch of any size is one statement with one plan.
+# Rows come in as one array per column, so that a batch of any size is one statement with one plan. They are numbered and
+# come back in the order in which they were given, as in Django's own inserts of many rows.
 APPEND = f"""
 {_EVENTS} SELECT * FROM unnest({", ".join(f"%s::{type}[]" for type in _TYPES)})
-RETURNING event_id, position
+RETURNING position
 """  # noqa: S608  names of columns, no input  # nosec B608
 
 # An index-only scan backward over (stream, stream_version), one step for each stream.

@@ -36,6 +36,14 @@ def test_row_event_and_deliveries_are_written_together():
     assert list(event.deliveries.values_list("subscriber", "state")) == [("orders.PlaceOrder", "pending")]
 
 
+def test_each_of_many_gets_its_own_place():
+    recorded = save_all([an_order() for _ in range(1_000)])
+    assert [one.position for one in recorded] == sorted({one.position for one in recorded})
+    stored = StoredEvent.objects.in_bulk([one.position for one in recorded])
+    assert [stored[one.position].event_id for one in recorded] == [one.event_id for one in recorded]
+    assert [stored[one.position].stream for one in recorded] == [one.event.stream for one in recorded]
+
+
 def test_a_receiver_that_raises_takes_the_state_change_back():
     order = an_order()
 
