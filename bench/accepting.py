@@ -57,9 +57,7 @@ def main() -> None:
 def _measure(private: Servers, shop: Shop, options: argparse.Namespace) -> None:
     shop.place(WARM_UP)
     statements, trips = _traced(shop)
-    rounds = [
-        _cost(private, options.orders, lambda: shop.place(options.orders)) for _ in range(options.rounds)
-    ]
+    rounds = [_cost(private, options.orders, lambda: shop.place(options.orders)) for _ in range(options.rounds)]
     print("           python ms  postgres ms  valkey ms  orders/s")
     for name, choose in (("least", min), ("median", statistics.median)):
         chosen = {figure: choose(one[figure] for one in rounds) for figure in rounds[0]}

@@ -1,9 +1,10 @@
 """`python -m bench.parts.append --database-url U --redis-url U`: events appended per second, in batches of 500.
 
 `ours` appends events that somebody listens to, so deliveries and a hint to the relay are written with them, and
-`ours-bare` events that nobody does. `raw-executemany` and `raw-copy` write the very rows of `ours-bare`, encoded before
-the clock starts, into a table with the log's indexes. `eventsourcing` is that library's own recorder, given encoded
-events of the same size, with the database function that it offers and without.
+`ours-bare` events that nobody does. `raw-executemany` and `raw-executemany-bare` write the very rows of either, encoded
+and numbered before the clock starts, into tables with the same indexes; `raw-copy` those of `ours-bare`.
+`eventsourcing` is that library's own recorder, given encoded events of the same size, with the database function that it
+offers and without.
 """
 
 from __future__ import annotations
@@ -25,12 +26,19 @@ from bench.sample import Sample
 BATCH = 500
 EVENTS, QUICK = 50_000, 10_000
 WARM_UP = 4
-RAW = "CREATE TABLE raw_event (LIKE events_storedevent INCLUDING ALL)"
+RAW = """
+DROP TABLE IF EXISTS raw_event, raw_delivery;
+CREATE TABLE raw_event (LIKE events_storedevent INCLUDING ALL);
+CREATE TABLE raw_delivery (LIKE events_delivery INCLUDING ALL)
+"""
 COLUMNS = (
     "event_id", "stream", "stream_version", "type", "version", "data", "source", "actor", "correlation_id",
     "causation_id", "traceparent", "time",
 )  # fmt: skip
 INSERT = f"INSERT INTO raw_event ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608
+DELIVER = """
+INSERT INTO raw_delivery (event_id, subscriber, state, due_at, leases, attempts) VALUES (%s, %s, 'pending', %s, 0, 0)
+"""
 COPY = f"COPY raw_event ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 TYPES = ("uuid", "varchar", "int4", "varchar", "varchar", "jsonb", *["varchar"] * 5, "timestamptz")
 TRACE = "00-41f0e01c687f44dacf1f7a71abc26cc2-4d8f491736052859-01"
@@ -45,7 +53,8 @@ def run(database_url: str, redis_url: str, *, quick: bool = False) -> Iterator[S
     contenders: dict[str, Callable[[], Measured]] = {
         "ours": lambda: ours(count, listened_to=True),
         "ours-bare": lambda: ours(count, listened_to=False),
-        "raw-executemany": lambda: raw_executemany(database_url, count),
+        "raw-executemany": lambda: raw_executemany(database_url, count, listened_to=True),
+        "raw-executemany-bare": lambda: raw_executemany(database_url, count, listened_to=False),
         "raw-copy": lambda: raw_copy(database_url, count),
         "eventsourcing": lambda: eventsourcing(database_url, count, functions=False),
         "eventsourcing-functions": lambda: eventsourcing(database_url, count, functions=True),
@@ -95,13 +104,13 @@ def ours(batches: int, *, listened_to: bool) -> Measured:
         return rate([[(make(uuid7()), 1) for _ in range(BATCH)] for _ in range(batches)], work, WARM_UP)
 
 
-def rows() -> list[tuple[Any, ...]]:
-    """What `ours-bare` would write, with the event's data encoded already."""
+def rows(make: Callable[[UUID], Any]) -> list[tuple[Any, ...]]:
+    """What `ours` or `ours-bare` would write into the log, with the event's data encoded already."""
     from events.codec import encode
     from events.log import source_of
 
     now = datetime.now(UTC)
-    events = [reserved(uuid7()) for _ in range(BATCH)]
+    events = [make(uuid7()) for _ in range(BATCH)]
     return [
         (
             *(uuid7(), one.stream, 1, one.type, one.version, Jsonb(encode(one), dumps=str), source_of(one)),
@@ -111,21 +120,33 @@ def rows() -> list[tuple[Any, ...]]:
     ]
 
 
-def raw_executemany(database_url: str, batches: int) -> Measured:
-    """psycopg's own, which sends a batch in one go and prepares the statement."""
+def raw_executemany(database_url: str, batches: int, *, listened_to: bool) -> Measured:
+    """psycopg's own, which sends a batch in one go and prepares the statement; events, then their deliveries."""
+    from events.deliveries import listening
+
+    make = created if listened_to else reserved
+    subscribers, _ = listening(type(make(uuid4())))
+    numbers = iter(range(1, batches * BATCH + 1))
+    now = datetime.now(UTC)
+    prepared = [
+        [(row, [(number, name, now) for name in subscribers]) for row, number in zip(rows(make), numbers, strict=False)]
+        for _ in range(batches)
+    ]
     with psycopg.connect(database_url, autocommit=True) as connection:
-        _fresh_table(connection)
+        connection.execute(RAW)
 
         def work(batch: Sequence[Any]) -> None:
             with connection.transaction(), connection.cursor() as cursor:
-                cursor.executemany(INSERT, batch)
+                cursor.executemany(INSERT, [row for row, _ in batch])
+                if listened_to:
+                    cursor.executemany(DELIVER, [delivery for _, deliveries in batch for delivery in deliveries])
 
-        return rate([rows() for _ in range(batches)], work, WARM_UP)
+        return rate(prepared, work, WARM_UP)
 
 
 def raw_copy(database_url: str, batches: int) -> Measured:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        _fresh_table(connection)
+        connection.execute(RAW)
 
         def work(batch: Sequence[Any]) -> None:
             with connection.transaction(), connection.cursor() as cursor, cursor.copy(COPY) as copy:
@@ -133,12 +154,7 @@ def raw_copy(database_url: str, batches: int) -> Measured:
                 for row in batch:
                     copy.write_row(row)
 
-        return rate([rows() for _ in range(batches)], work, WARM_UP)
-
-
-def _fresh_table(connection: psycopg.Connection) -> None:
-    connection.execute("DROP TABLE IF EXISTS raw_event")
-    connection.execute(RAW)
+        return rate([rows(reserved) for _ in range(batches)], work, WARM_UP)
 
 
 def eventsourcing(database_url: str, batches: int, *, functions: bool) -> Measured:
