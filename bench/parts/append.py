@@ -3,8 +3,8 @@
 `ours` appends events that somebody listens to, so deliveries and a hint to the relay are written with them, and
 `ours-bare` events that nobody does. `raw-executemany` and `raw-executemany-bare` write the very rows of either, encoded
 and numbered before the clock starts, into tables with the same indexes; `raw-copy` those of `ours-bare`.
-`eventsourcing` is that library's own recorder, given encoded events of the same size, with the database function that it
-offers and without.
+`eventsourcing` is that library's own recorder, given encoded events of the same size, with the database function that
+it offers and without.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ def _texts(items: Sequence[str]) -> list[str]:
         raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
     if '"' in whole or "\\" in whole:
         items = [item.replace("\\", "\\\\").replace('"', '\\"') for item in items]
+    if _all_the_same(items):
+        return [f'"{items[0]}"'] * len(items)
     return [f'"{item}"' for item in items]
 
 
@@ -51,7 +53,14 @@ def _truths(items: Sequence[bool]) -> list[str]:
 
 
 def _times(items: Sequence[datetime]) -> list[str]:
+    if _all_the_same(items):
+        return [items[0].isoformat()] * len(items)
     return [item.isoformat() for item in items]
+
+
+def _all_the_same(items: Sequence[Any]) -> bool:
+    """Such as the moment at which a batch was written, and its events' type."""
+    return items[0] is items[-1] and items.count(items[0]) == len(items)
 
 
 def _bytes(items: Sequence[bytes]) -> list[str]:

@@ -16,6 +16,7 @@ from orderproject.postgresql.arrays import ArrayDumper
 
 pytestmark = pytest.mark.django_db
 
+NOW = datetime(2026, 2, 28, 1, 2, 3, 4, tzinfo=UTC)
 TEXTS = [
     "",
     " ",
@@ -35,6 +36,8 @@ LISTS: list[tuple[str, list[Any]]] = [
     ("text[]", TEXTS),
     ("text[]", ["a", None, "NULL", None]),
     ("text[]", [None, None]),
+    ("text[]", [TEXTS[3], TEXTS[3], TEXTS[3]]),
+    ("text[]", [TEXTS[4], "other", TEXTS[4]]),
     ("text[]", []),
     ("uuid[]", [uuid4(), UUID(int=0), None]),
     ("bigint[]", [0, -1, 2**62, None]),
@@ -49,6 +52,8 @@ LISTS: list[tuple[str, list[Any]]] = [
             datetime(1999, 1, 1, tzinfo=timezone(timedelta(hours=5))),
         ],
     ),
+    ("timestamptz[]", [NOW, NOW, NOW]),
+    ("timestamptz[]", [NOW, NOW + timedelta(1), None, NOW]),
     ("int[]", [[1, 2], [3, 4]]),
 ]
 
