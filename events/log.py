@@ -91,11 +91,12 @@ def emit(events: Iterable[Event]) -> list[Recorded]:
     Raises Conflict when another transaction appends to one of those streams at the same instant.
     """
     events = list(events)
-    versions = dict(sql.run(sql.LAST_VERSIONS, [list({event.stream for event in events})]))
+    streams = [event.stream for event in events]
+    versions = dict(sql.run(sql.LAST_VERSIONS, [list(set(streams))]))
     numbered = []
-    for event in events:
-        versions[event.stream] += 1
-        numbered.append((event, versions[event.stream]))
+    for event, stream in zip(events, streams, strict=True):
+        versions[stream] += 1
+        numbered.append((event, versions[stream]))
     return append(numbered)
 
 
