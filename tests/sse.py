@@ -20,17 +20,28 @@ class Received:
     envelope: dict[str, Any]
 
 
-def events(lines: Iterator[str]) -> Iterator[Received]:
-    """Whole events only: what a broken connection leaves half told is told again."""
-    fields: dict[str, str] = {}
+Block = dict[str, str]
+"""The fields up to an empty line; a comment is a field without a name."""
+
+
+def blocks(lines: Iterator[str]) -> Iterator[Block]:
+    """Whole ones only: what a broken connection leaves half told is told again."""
+    fields: Block = {}
     for line in lines:
         name, _, value = line.partition(":")
         if line:
             fields[name] = value.removeprefix(" ")
-        elif "data" in fields:
-            yield Received(int(fields["id"]), fields["event"], json.loads(fields["data"]))
-        if not line:
+        else:
+            yield fields
             fields = {}
+
+
+def events(lines: Iterator[str]) -> Iterator[Received]:
+    return (_received(block) for block in blocks(lines) if "data" in block)
+
+
+def _received(block: Block) -> Received:
+    return Received(int(block["id"]), block["event"], json.loads(block["data"]))
 
 
 class Reader:
@@ -41,6 +52,8 @@ class Reader:
         self.received: list[Received] = []
         self.comments = 0
         self.ends: list[str] = []
+        self.resumed: list[int | None] = []
+        """The last id at each opening."""
         self.opened = threading.Event()
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
@@ -79,6 +92,7 @@ class Reader:
                 self.ends.append(str(response.status_code))
                 self._leaving.wait(0.2)
                 return
+            self.resumed.append(self.last)
             self._response = response
             try:
                 if not self._leaving.is_set():
@@ -87,13 +101,11 @@ class Reader:
                 self._response = None
 
     def _take(self, response: httpx.Response) -> None:
-        for event in events(self._watched(response.iter_lines())):
-            self.last = event.id
-            self.received.append(event)
-        self.ends.append("end")
-
-    def _watched(self, lines: Iterator[str]) -> Iterator[str]:
-        for line in lines:
+        for block in blocks(response.iter_lines()):
+            if "id" in block:  # also without data: the place from which it goes on
+                self.last = int(block["id"])
+            if "data" in block:
+                self.received.append(_received(block))
+            self.comments += "" in block
             self.opened.set()
-            self.comments += line.startswith(":")
-            yield line
+        self.ends.append("end")

@@ -44,7 +44,7 @@ class Follower:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Each is some whole frames, or a comment. Raises DatabaseError, InterfaceError: the client may come back."""
         try:
-            yield greeting()
+            yield greeting(self._listener.since if self._after is None else None)
             while not self._over:
                 if self._comment <= time.monotonic():
                     self._comment += COMMENT_EVERY
@@ -70,6 +70,8 @@ class Follower:
     async def _read_missed(self, after: int, until: int) -> None:
         """A page of it. Whoever is further behind leaves meanwhile, or live frames would pile up."""
         page = await self._hub.missed(self._selection, after, until)
+        if self._over:  # the client has gone meanwhile: to join again would keep its stream for nobody
+            return
         self._page.extend(told.frame(self._selection.id_of(told.event)) for told in page)
         if len(page) < PAGE:
             self._after = None

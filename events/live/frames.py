@@ -17,9 +17,14 @@ RECONNECT = (1_000, 4_000)
 """Milliseconds after which a client comes back: each is told its own, so that not all come at once."""
 
 
-def greeting() -> bytes:
-    """The first bytes, so that the client knows that it is heard before anything happens."""
-    return b": welcome\nretry: %d\n\n" % random.randint(*RECONNECT)  # noqa: S311  no secret  # nosec B311
+def greeting(place: int | None) -> bytes:
+    """The first bytes, so that the client knows that it is heard before anything happens.
+
+    `place` is the id behind which it begins: one that is cut off before its first event comes back with that. None:
+    the client knows it, or begins at the beginning again.
+    """
+    wait = random.randint(*RECONNECT)  # noqa: S311  no secret  # nosec B311
+    return b": welcome\n%sretry: %d\n\n" % (b"" if place is None else b"id: %d\n" % place, wait)
 
 
 def chunk(frames: deque[bytes]) -> bytes:

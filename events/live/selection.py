@@ -24,7 +24,7 @@ class Selection(Protocol):
 
     @property
     def start(self) -> int | None:
-        """After which id a client begins that names none; None: with what comes."""
+        """After which id a client begins that names none; None: with what comes, where ids are positions."""
 
     def id_of(self, event: StoredEvent) -> int:
         """The client's place once it has this event: ids only grow."""
@@ -38,7 +38,7 @@ class OneStream:
     """One aggregate's stream, from its first event on. Its versions have no gaps, so they are the ids."""
 
     stream: str
-    start: int | None = 0
+    start: int = 0
 
     @property
     def topics(self) -> Sequence[Topic]:

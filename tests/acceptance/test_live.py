@@ -6,7 +6,6 @@ import asyncio
 import random
 import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,7 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from events.log import emit
 from events.models import StoredEvent
@@ -26,6 +25,8 @@ from orderproject.auth import access_token
 from orderproject.models import ApiKey, User
 from orders.models import Order
 from payments.events import PaymentFailed, PaymentVoided
+from tests.acceptance import late_writers
+from tests.acceptance.live_story import story
 from tests.acceptance.shop import Shop
 from tests.integration.api import order, user
 from tests.sse import Reader
@@ -33,7 +34,7 @@ from tests.stackrun import until
 
 PROCESSES = ("web", "live")
 END_OF_RESPONSE = b"\r\n0\r\n\r\n"
-WRITERS, EACH = 5, 200
+WRITERS = 5
 
 
 @pytest.fixture
@@ -120,6 +121,16 @@ def test_whoever_comes_back_gets_what_came_after_its_last_id(api: Api, customer:
     assert again.received == reader.received[1:]
 
 
+def test_whoever_was_cut_off_before_its_first_event_misses_nothing(api: Api, customer: User) -> None:
+    with api.follows(customer) as reader:
+        assert reader.opened.wait(10)
+    order_id = api.places(customer)
+    with api.follows(customer, last=reader.last) as again:
+        assert got(again, 1) == ["order.created"]
+        api.cancels(order_id)
+        assert got(again, 2) == ["order.created", "order.cancelled"]
+
+
 def test_everybody_sees_what_he_may(api: Api, customer: User, auditor: User) -> None:
     warehouse, stranger = user("", "orders.view_order"), user()
     readers = [api.follows(one) for one in (customer, auditor, warehouse, stranger)]
@@ -178,42 +189,25 @@ def test_each_event_comes_once_and_in_order_however_often_the_connection_breaks(
     with api.follows(auditor) as reader, api.follows(auditor) as steady:
         assert reader.opened.wait(10)
         assert steady.opened.wait(10)
-        writers = [threading.Thread(target=write, args=(stream,)) for stream in streams]
-        for writer in writers:
-            writer.start()
+        writers = late_writers.started(streams)
         while any(writer.is_alive() for writer in writers):
             time.sleep(random.uniform(0.0, 0.15))
             reader.cut()
-        assert_told_once_and_in_order(reader, streams)
-        assert_told_once_and_in_order(steady, streams)
+        assert_told_once_and_in_order(reader, streams, api.shop)
+        assert_told_once_and_in_order(steady, streams, api.shop)
     assert len(reader.ends) > 3, "it was never interrupted"
     assert len(steady.ends) <= 1
 
 
-def assert_told_once_and_in_order(reader: Reader, order_ids: list[UUID]) -> None:
+def assert_told_once_and_in_order(reader: Reader, order_ids: list[UUID], shop: Shop) -> None:
     committed = StoredEvent.objects.filter(stream__in=[f"payment:{order_id}" for order_id in order_ids])
     positions = list(committed.order_by("position").values_list("position", flat=True))
-    assert len(positions) == WRITERS * EACH
-    until(lambda: len(reader.received) >= len(positions), 90, lambda: (len(reader.received), reader.ends))
+    assert len(positions) == WRITERS * late_writers.EACH
+    until(lambda: len(reader.received) >= len(positions), 90, lambda: story(reader, positions, shop))
     assert [event.id for event in reader.received] == positions
     for order_id in order_ids:
         told = [event.envelope for event in reader.received if event.envelope["stream"] == f"payment:{order_id}"]
-        assert [envelope["streamVersion"] for envelope in told] == list(range(1, EACH + 1))
-
-
-def write(order_id: UUID) -> None:
-    """So many events, some in batches; a transaction may last longer than many others."""
-    written = 0
-    while written < EACH:
-        batch = min(random.choice([1, 1, 1, 5]), EACH - written)
-        with transaction.atomic():
-            emit([PaymentVoided(order_id=order_id)] * batch)
-            time.sleep(random.choice([0, 0, 0.002, 0.02]))
-            if random.random() < 0.1:
-                transaction.set_rollback(True)
-                batch = 0
-        written += batch
-    connection.close()
+        assert [envelope["streamVersion"] for envelope in told] == list(range(1, late_writers.EACH + 1))
 
 
 def test_a_client_that_does_not_read_is_cut_off(api: Api, auditor: User) -> None:

@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 
 from events.live import follow, hub, listener
 from events.live.follow import Follower
+from events.live.frames import Told
 from events.live.hub import Hub
 from events.live.selection import Everything, Kinds, OneStream, Owned, Selection
 from events.log import emit
@@ -21,7 +22,7 @@ from inventory.events import InventoryLow
 from orders.services import Placement, Wanted, place
 from payments.events import PaymentVoided
 from tests.integration.api import ADDRESS, product
-from tests.sse import Received, events
+from tests.sse import Received, blocks, events
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -180,5 +181,62 @@ def test_who_resumes_nothing_begins_with_what_comes() -> None:
         async with following(at_work, Everything()) as chunks:
             coming = await record(LOW)
             assert [event.id for event in await some(chunks, 1)] == coming
+
+    running(check)
+
+
+@pytest.mark.parametrize("selection", [Everything(), Kinds(("inventory",))], ids=["all", "kinds"])
+def test_who_is_cut_off_before_the_first_event_knows_where_it_began(selection: Selection) -> None:
+    async def check(at_work: Hub) -> None:
+        before = await record(LOW)
+        place = await greeted(at_work, selection, None)
+        assert place == before[0]
+        coming = await record(LOW, LOW)
+        async with following(at_work, selection, after=place) as chunks:
+            assert [event.id for event in await some(chunks, 2)] == coming
+
+    running(check)
+
+
+def test_only_who_begins_with_what_comes_is_told_a_place() -> None:
+    order_id = uuid4()
+
+    async def check(at_work: Hub) -> None:
+        (position,) = await record(PaymentVoided(order_id=order_id))
+        assert await greeted(at_work, Everything(), position) is None
+        assert await greeted(at_work, OneStream(f"payment:{order_id}"), None) is None
+
+    running(check)
+
+
+async def greeted(at_work: Hub, selection: Selection, after: int | None) -> int | None:
+    """The id in the first block of a stream that breaks off behind it."""
+    follower = Follower(at_work, selection, after, time.time() + 60)
+    assert await follower.opens(10)
+    (block,) = blocks(iter((await anext(follower.chunks())).decode().split("\n")[:-1]))
+    follower.end()
+    return int(block["id"]) if "id" in block else None
+
+
+def test_who_goes_while_it_reads_what_it_missed_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "PAGE", 5)
+    monkeypatch.setattr(hub, "PAGE", 5)
+
+    async def check(at_work: Hub) -> None:
+        await record(*[LOW] * 20)
+        follower = Follower(at_work, Everything(), 0, time.time() + 60)
+        missed = at_work.missed
+
+        async def and_gone(selection: Selection, after: int, until: int) -> list[Told]:
+            page = await missed(selection, after, until)
+            follower.end()
+            return page
+
+        monkeypatch.setattr(at_work, "missed", and_gone)
+        assert await follower.opens(10)
+        chunks = follower.chunks()
+        await anext(chunks)
+        assert [chunk async for chunk in chunks] == []
+        assert len(at_work) == 0
 
     running(check)
