@@ -17,7 +17,6 @@ from events.queues import Queue
 
 log = structlog.get_logger(__name__)
 
-CONFIRM_WITHIN = 10.0
 AWAY = (BrokerError, redis.RedisError, AMQPError, OSError)
 """What a publish raises when the broker is away, or says no. Its outcome is then unknown: rows will ask again."""
 
@@ -25,8 +24,7 @@ AWAY = (BrokerError, redis.RedisError, AMQPError, OSError)
 def send(app: Celery, task: str, args: Sequence[Any]) -> bool:
     """Sends one task message without a result; False if the broker is away, which loses time and nothing else."""
     try:
-        # RabbitMQ answers no publish while its memory or its disk is short.
-        app.send_task(task, args=args, ignore_result=True, confirm_timeout=CONFIRM_WITHIN)
+        app.send_task(task, args=args, ignore_result=True)
     except AWAY as error:
         log.warning("not sent; the rows will ask again", task=task, error=str(error))
         return False
@@ -61,5 +59,4 @@ def _declared_depth(connection: Any, queue: Queue) -> int:
     try:
         return int(connection.default_channel.queue_declare(queue=str(queue), passive=True).message_count)
     except connection.channel_errors:
-        connection._default_channel = None  # RabbitMQ closes a channel that asks for what is not there
-        return 0  # no worker has declared it yet
+        return 0  # no worker has declared it yet. RabbitMQ closes the channel, and py-amqp has opened it again

@@ -34,6 +34,7 @@ class Consumer(CeleryConsumer):
     """Set as `worker_consumer`. A message is acknowledged after its row is committed."""
 
     connection_errors: tuple[type[Exception], ...]
+    _flush_events: Callable[[], None]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         options["app"].steps["consumer"].add(DeadQueue)
@@ -47,7 +48,14 @@ class Consumer(CeleryConsumer):
 
     def register_with_event_loop(self, hub: Any) -> None:
         super().register_with_event_loop(hub)
-        hub.call_repeatedly(1.0, self.pulse.turned)
+        hub.call_repeatedly(1.0, self._each_second)
+
+    def _each_second(self) -> None:
+        self.pulse.turned()
+        self._flush_events()
+
+    def on_send_event_buffered(self) -> Any:
+        """Flower hears of tasks once a second, and of many at once; Celery would tell it before it goes on working."""
 
     def perform_pending_operations(self) -> None:
         """Each turn of the loop that serves brokers without an event loop."""
@@ -59,6 +67,12 @@ class Consumer(CeleryConsumer):
         if connection.transport_cls in {"redis", "rediss"}:
             # What is no message at all never gets as far as the hooks below.
             connection.transport_cls = "events.redis_transport:Transport"
+        return self.ensure_connected(connection)
+
+    def connection_for_write(self, url: Any = None, heartbeat: Any = None) -> Any:
+        """For what Flower shows: nobody waits for it, and RabbitMQ confirms nothing while its memory is short."""
+        connection: Any = self.app.connection_for_write(url=url, heartbeat=heartbeat)
+        connection.transport_options.pop("confirm_publish", None)
         return self.ensure_connected(connection)
 
     def create_task_handler(self, promise: Any = vine_promise) -> Callable[[Any], None]:
@@ -88,6 +102,7 @@ class Consumer(CeleryConsumer):
 
         A thread of the pool cannot be ended. The interpreter would wait for it, long after its message has gone back.
         """
+        self._flush_events()
         super().shutdown()
         leases.hand_back()
         at_once: Any = state.should_terminate

@@ -131,6 +131,7 @@ class Relay:
         if batch.subscriber.at_relay:
             deliver(batch.subscriber, batch.ids, batch.lease, alone=batch.alone)
             return True
+        beat("relay")  # each of them may have to wait for a broker that does not answer
         return send(self.app, batch.subscriber.name, batch.arguments)
 
     def _claim(self, names: list[str]) -> list[Batch]:

@@ -25,8 +25,8 @@ INSERT INTO events_storedevent (event_id, stream, stream_version, type, version,
 """
 _TYPES = ("uuid", "text", "int", "text", "text", "jsonb", "text", "text", "text", "text", "text", "timestamptz")
 
-# Rows come in as one array per column, so that a batch of any size is one statement with one plan. They are numbered and
-# come back in the order in which they were given, as in Django's own inserts of many rows.
+# Rows come in as one array per column, so that a batch of any size is one statement with one plan. They are numbered
+# and come back in the order in which they were given, as in Django's own inserts of many rows.
 APPEND = f"""
 {_EVENTS} SELECT * FROM unnest({", ".join(f"%s::{type}[]" for type in _TYPES)})
 RETURNING position

@@ -6,8 +6,11 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from events import amqp_transport
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orderproject.settings")
 
+amqp_transport.install()
 app = Celery("orderproject")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 

@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,12 +27,15 @@ def node(folder: Path) -> Iterator[str]:
 
 
 class Node:
-    """Use as a context manager. Its address and what its disk holds outlive `restart` and `kill`."""
+    """Use as a context manager. Its address and what its disk holds outlive `restart` and `kill`.
 
-    def __init__(self, folder: Path) -> None:
+    `settings` are lines for its configuration.
+    """
+
+    def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
         mapper_port = free_port()
-        environment = _configured(folder, self.port, free_port(), mapper_port)
+        environment = _configured(folder, self.port, free_port(), mapper_port, settings)
         self._mapper = Process(ProcessSpec("epmd", ("epmd", "-address", HOST, "-port", str(mapper_port)), environment))
         self._server = Process(
             ProcessSpec("rabbitmq", (str(SERVER),), environment, lambda _: _answers(self.port), stop_timeout=20.0),
@@ -70,13 +74,28 @@ class Node:
         self._server.kill()
         self._start()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It holds its connections, takes what is sent, and answers nothing."""
+        self._server.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.signal(signal.SIGCONT)
 
-def _configured(folder: Path, port: int, distribution: int, mapper_port: int) -> dict[str, str]:
+
+def _configured(
+    folder: Path, port: int, distribution: int, mapper_port: int, settings: Sequence[str]
+) -> dict[str, str]:
     """Writes the node's configuration into `folder`; the environment that leads the node to it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "rabbitmq.conf").write_text(
-        f"listeners.tcp.1 = {HOST}:{port}\nlog.console = true\nlog.file = false\ndisk_free_limit.absolute = 1MB\n"
+    usual = (
+        f"listeners.tcp.1 = {HOST}:{port}",
+        "log.console = true",
+        "log.file = false",
+        "disk_free_limit.absolute = 1MB",
     )
+    (folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in (*usual, *settings)))
     (folder / "advanced.config").write_text(
         f"[{{kernel, [{{inet_dist_use_interface, {{127,0,0,1}}}}, {{inet_dist_listen_min, {distribution}}},"
         f" {{inet_dist_listen_max, {distribution}}}]}}].\n"

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,12 +15,13 @@ from celery import Celery
 from django.conf import settings
 from kombu import Connection, Queue, pools
 
-from events.broker import depths
+from events import amqp_transport, broker
 from events.models import DeadMessage
-from orderproject.stack.processes import PROJECT
+from orderproject.stack.processes import PROJECT, Process
 from tests import rabbit
 from tests.acceptance.conftest import BACKEND
 from tests.acceptance.shop import Shop, open_shop
+from tests.chaos.doors import Door
 from tests.chaos.strays import SWEEP, headers
 
 pytestmark = [
@@ -169,11 +172,109 @@ def test_what_the_delivery_limit_stops_is_kept(shop: Shop, connection: Connectio
     assert (row.reason, row.queue, row.task) == ("too_often", "payments", "who.kills.workers")
 
 
+def speaking_to(url: str) -> Celery:
+    app = Celery("asking", broker=url, set_as_current=False)
+    app.conf.broker_transport_options = {"confirm_publish": True}
+    app.conf.task_publish_retry = False
+    return app
+
+
+UNDECLARED: list[Any] = ["not-there", "nor-this"]
+
+
 def test_queues_that_no_worker_has_declared_yet_count_as_empty(rabbitmq: str):
-    """The first question makes RabbitMQ close the channel; the second one must not notice."""
-    asking = Celery("asking", broker=rabbitmq, set_as_current=False)
-    undeclared: list[Any] = ["not-there", "nor-this"]
-    assert depths(asking, undeclared) == dict.fromkeys(undeclared, 0)
+    """Each question makes RabbitMQ close the channel; the next one must not notice, and no channel may be left over."""
+    asking = speaking_to(rabbitmq)
+    for _ in range(5):
+        assert broker.depths(asking, UNDECLARED) == dict.fromkeys(UNDECLARED, 0)
+    with asking.pool.acquire() as connection:
+        behind: Any = connection.connection
+        assert len(behind.channels) == 2  # the one in use, and number 0, the connection itself
+
+
+PATIENCE = 2.0
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amqp_transport, "ANSWER_WITHIN", PATIENCE)
+
+
+def took(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
+
+
+def is_away(asking: Celery) -> None:
+    with pytest.raises(broker.AWAY):
+        broker.depths(asking, UNDECLARED)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("impatient")
+def test_a_node_that_freezes_is_waited_for_once_and_then_asked_anew(node: rabbit.Node):
+    asking = speaking_to(node.url)
+    asking.conf.broker_connection_timeout = PATIENCE
+    broker.depths(asking, UNDECLARED)
+    broker.send(asking, "celery", ())
+    with node.frozen():
+        assert PATIENCE <= took(lambda: is_away(asking)) < 5 * PATIENCE
+        assert took(lambda: is_away(asking)) < 5 * PATIENCE, "not even a connection"
+        assert not broker.send(asking, "celery", ())
+    assert broker.depths(asking, UNDECLARED) == dict.fromkeys(UNDECLARED, 0)
+    assert broker.send(asking, "celery", ())
+
+
+DECLARE = b"\x00\x32\x00\x0a"
+"""The number of AMQP's method queue.declare."""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_gets_lost_costs_one_connection(node: rabbit.Node):
+    with Door(node.port, keeps_answers_to=DECLARE) as door:
+        asking = speaking_to(node.url.replace(str(node.port), str(door.port)))
+        assert PATIENCE <= took(lambda: is_away(asking)) < 5 * PATIENCE
+        door.forget()
+        assert broker.depths(asking, UNDECLARED) == dict.fromkeys(UNDECLARED, 0)
+        door.shut()
+        door.open()
+        assert not broker.send(asking, "celery", ()), "what was cut is found out by whoever uses it"
+        assert broker.send(asking, "celery", ())
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("impatient")
+def test_a_node_without_memory_takes_no_message_and_says_all_the_same_what_waits(tmp_path: Path):
+    """It reads nothing more from whoever has published, not even that the connection be closed."""
+    with rabbit.Node(tmp_path, "vm_memory_high_watermark.absolute = 1") as node:
+        asking = speaking_to(node.url)
+        for _ in range(2):
+            assert PATIENCE <= took(lambda: broker.send(asking, "celery", ())) < 5 * PATIENCE
+            assert broker.depths(asking, UNDECLARED) == dict.fromkeys(UNDECLARED, 0)
+
+
+@pytest.mark.timeout(120)
+def test_a_node_that_answers_nobody_for_a_while_costs_time_only(shop: Shop, node: rabbit.Node):
+    """For longer than anybody waits for an answer: no process ends, or falls silent for long."""
+    shop.stock("ICE", 10)
+    orders = [shop.places("ICE") for _ in range(5)]
+    pids = {name: process.pid for name, process in shop.processes.items()}
+    with node.frozen():
+        orders += [shop.places("ICE") for _ in range(5)]
+        time.sleep(amqp_transport.ANSWER_WITHIN + 2)
+        assert silent(shop) == []
+    shop.wait_until(lambda: {order.row.status for order in orders} == {"confirmed"}, 60)
+    assert {name: process.pid for name, process in shop.processes.items() if process.running} == pids
+
+
+def silent(shop: Shop) -> list[str]:
+    """Who gave no sign of life for half of the time after which it would be ended."""
+    signs = {name: process.spec for name, process in shop.processes.items() if process.spec.heartbeat}
+    return [
+        name for name, spec in signs.items() if spec.heartbeat and time.time() - spec.heartbeat.stat().st_mtime > 15
+    ]
 
 
 def test_a_node_that_dies_and_comes_back_costs_time_only(shop: Shop, node: rabbit.Node):
@@ -186,6 +287,12 @@ def test_a_node_that_dies_and_comes_back_costs_time_only(shop: Shop, node: rabbi
     shop.wait_until(lambda: {order.row.status for order in orders} == {"confirmed"}, 90)
     assert shop.available("PHOENIX") == 5
     beat = shop.processes["beat"]
-    heard = len(beat.output())
-    shop.wait_until(lambda: beat.output()[heard:].count("Sending due task") > 2, 20)
-    assert "Couldn't apply" not in beat.output()[heard:]
+    heard = diary(beat).stat().st_size
+    shop.wait_until(lambda: diary(beat).read_bytes()[heard:].count(b"Sending due task") > 2, 20)
+    assert b"Couldn't apply" not in diary(beat).read_bytes()[heard:]
+
+
+def diary(process: Process) -> Path:
+    """All that it wrote. Of its output only the end is kept, however much it complained while the node was away."""
+    assert process.log
+    return process.log

@@ -44,6 +44,10 @@ class Door:
         while self._sockets:
             _close(self._sockets.pop())
 
+    def forget(self) -> None:
+        """From now on everybody who comes gets answers, whatever they say."""
+        self._keeps_answers_to = b""
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from events import Backoff, Event, Failures, Queue, Refused, subscribe
 from events.breaker import Breaker, declare_breaker
-from sagas import Answer, Call, Saga, Step, action, network_action
+from sagas import Answer, Call, Saga, Step, Together, action, network_action
 
 RETRY = Backoff(base=1, cap=4, attempts=3)
 SERVER = declare_breaker(
@@ -86,6 +86,26 @@ class Visit(Saga, on=VisitPlanned):
     """Announced, or excused."""
 
     stages = (Step(announce, undo=excuse),)
+
+
+class PartyPlanned(Event, type="party.planned", version="1.0", stream="party_id"):
+    """Many will come."""
+
+    party_id: UUID
+
+
+@action(queue=Queue.INVENTORY)
+def bake(calls: Sequence[Call]) -> None: ...
+
+
+@action(queue=Queue.ORDERS)
+def sweep_floor(calls: Sequence[Call]) -> None: ...
+
+
+class Party(Saga, on=PartyPlanned):
+    """A chord, and a call behind it."""
+
+    stages = (Together(Step(bake), Step(sweep_floor)), Step(announce, undo=excuse))
 
 
 REFUSED = Refused("no", "Not today.")

@@ -54,6 +54,17 @@ def test_what_is_leased_is_not_sent_again_and_what_got_lost_is(mail: Mail):
     assert sorted(listeners.handled) == [("in_order", "a"), ("outside", "a"), ("together", "a")]
 
 
+def test_every_message_is_preceded_by_a_sign_of_life(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    """Each may wait for a broker that does not answer, and all together for longer than a relay may be silent."""
+    told: list[str] = []
+    monkeypatch.setattr("events.relay.beat", told.append)
+    monkeypatch.setattr("events.relay.send", lambda app, task, arguments: told.append(task))
+    ring("a")
+    assert Relay().pump() == 0
+    assert Counter(told) == {"relay": 3, "tests.in_order": 1, "tests.outside": 1, "tests.together": 1}
+    assert told[::2] == ["relay"] * 3
+
+
 def test_a_message_delivered_twice_acts_once(mail: Mail):
     ring("a", "b")
     Relay().pump()
