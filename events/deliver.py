@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -233,13 +233,18 @@ def hand_over(subscriber: Subscriber, taken: Sequence[Taken], build: int | None 
     with caused_by(default, {one.event.subject: one.context for one in taken}), limited(subscriber.limit):
         if not subscriber.takes_batches:
             (one,) = taken
-            subscriber.handler(one.event, **_wanted(subscriber, key=one.key(subscriber), time=one.time))
+            subscriber.handler(one.event, **_wanted(subscriber, key=lambda: one.key(subscriber), time=lambda: one.time))
             return {}
-        keys, times = [one.key(subscriber) for one in taken], [one.time for one in taken]
-        wanted = _wanted(subscriber, keys=keys, times=times, build=build)
+        wanted = _wanted(
+            subscriber,
+            keys=lambda: [one.key(subscriber) for one in taken],
+            times=lambda: [one.time for one in taken],
+            build=lambda: build,
+        )
         failed = subscriber.handler([one.event for one in taken], **wanted) or {}
     return {taken[place].id: error for place, error in failed.items()}
 
 
-def _wanted(subscriber: Subscriber, **offered: Any) -> dict[str, Any]:
-    return {name: value for name, value in offered.items() if name in subscriber.parameters}
+def _wanted(subscriber: Subscriber, **offered: Callable[[], Any]) -> dict[str, Any]:
+    """Of what there is to know beside the events, what its handler has parameters for."""
+    return {name: value() for name, value in offered.items() if name in subscriber.parameters}
