@@ -136,8 +136,9 @@ class Relay:
 
     def _claim(self, names: list[str]) -> list[Batch]:
         lease = uuid4()
+        at_once = [] if self.careful else [one.name for one in subscribers() if one.at_relay and one.atomic]
         parameters = {"seconds": self.lease, "lease": lease, "subscribers": names, "limit": self.batch}
-        return _batches(sql.run(sql.CLAIM, parameters), lease)
+        return _batches(sql.run(sql.CLAIM, {**parameters, "at_once": at_once}), lease)
 
     def _claim_ordered(self, name: str) -> list[Batch]:
         if not sql.run(sql.LOCK_ORDERED, [name])[0][0]:

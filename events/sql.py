@@ -58,14 +58,20 @@ recorded AS ({_EVENTS} SELECT {_COLUMNS} FROM {{gate}}
 delivered AS ({_DELIVERIES.format(recorded="recorded")})
 """  # noqa: S608  names of columns, no input  # nosec B608
 
-# Index scan on delivery_due in its order; what another relay holds is skipped, not waited for.
+# Index scan on delivery_due in its order; what another relay holds is skipped, not waited for. What is handled at once,
+# within the claim's transaction, is locked until then and needs no lease; what was leased before may be poison, and does.
 CLAIM = """
-UPDATE events_delivery SET due_at = now() + make_interval(secs => %(seconds)s), lease = %(lease)s, leases = leases + 1
-WHERE id = ANY(ARRAY(
-    SELECT id FROM events_delivery
+WITH due AS MATERIALIZED (
+    SELECT id, subscriber, event_id, leases, subscriber = ANY(%(at_once)s) AND leases = 0 AS at_once
+    FROM events_delivery
     WHERE state = 'pending' AND due_at <= now() AND stream IS NULL AND subscriber = ANY(%(subscribers)s)
-    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-RETURNING id, subscriber, event_id, leases
+    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), leased AS (
+    UPDATE events_delivery
+    SET due_at = now() + make_interval(secs => %(seconds)s), lease = %(lease)s, leases = leases + 1
+    WHERE id = ANY(ARRAY(SELECT id FROM due WHERE NOT at_once))
+)
+SELECT id, subscriber, event_id, leases + 1 FROM due
 """
 
 # Claimed and then not sent: as if it had not been claimed. A message that left all the same comes too late.
