@@ -59,7 +59,7 @@ delivered AS ({_DELIVERIES.format(recorded="recorded")})
 """  # noqa: S608  names of columns, no input  # nosec B608
 
 # Index scan on delivery_due in its order; what another relay holds is skipped, not waited for. What is handled at once,
-# within the claim's transaction, is locked until then and needs no lease. What was leased before may be poison: it does.
+# within the claim's transaction, is locked until then and needs no lease; what was leased before may be poison.
 CLAIM = """
 WITH due AS MATERIALIZED (
     SELECT id, subscriber, event_id, leases, subscriber = ANY(%(at_once)s) AND leases = 0 AS at_once

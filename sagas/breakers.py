@@ -26,12 +26,14 @@ class Permitted:
     run_ids: Sequence[UUID]
 
 
-def permit(action: NetworkAction, step: str, undo: bool, run_ids: Sequence[UUID]) -> Permitted:
-    """Asked before anything is leased; those without a permit are postponed."""
+def permit(
+    action: NetworkAction, step: str, undo: bool, run_ids: Sequence[UUID], *, lease: UUID | None = None
+) -> Permitted:
+    """Those without a permit are postponed, and lose the `lease` that they may have."""
     if action.breaker is None:
         return Permitted(Permit(len(run_ids), State.CLOSED), run_ids)
     permit = action.breaker.permit(len(run_ids))
-    postpone(action, step, undo, run_ids[permit.granted :], seconds=permit.wait)
+    postpone(action, step, undo, run_ids[permit.granted :], seconds=permit.wait, lease=lease)
     return Permitted(permit, run_ids[: permit.granted])
 
 

@@ -10,14 +10,15 @@ from uuid import UUID
 
 import structlog
 from celery import Signature, chord, current_app
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 
 from events.broker import AWAY, send
+from events.isolation import database_lost
 from events.patience import patiently
 from events.queues import Queue
-from sagas.actions import Action, NetworkAction
+from sagas.actions import Action, DatabaseAction, NetworkAction
 from sagas.declare import Step, saga
-from sagas.network import perform_network
+from sagas.network import Leased, perform_leased, perform_network, take_leased
 from sagas.perform import Ended, follows_at_once, perform_database
 from sagas.settle import Move, settle, together
 
@@ -67,8 +68,38 @@ def advance(run_ids: Sequence[UUID], here: Collection[Queue] = (), *, late: bool
     A single step whose queue is among `here` is performed at once, without a message. `late`: what was sent
     and never answered is sent again.
     """
-    moves = patiently(partial(settle, run_ids, late=late))
-    _go_on(Ended([], moves), lambda following: following.action.queue in here)
+    ended = Ended([], patiently(partial(settle, run_ids, late=late)))
+    _go_on(ended, lambda following: following.action.queue in here)
+
+
+def go_on_here(run_ids: Sequence[UUID], here: Collection[Queue]) -> None:
+    """As `advance`. A step that makes calls is leased in the transaction that begins it, if its queue is `here`."""
+    moves, leased = patiently(partial(_settle_and_lease, run_ids, here))
+    ended = perform_leased(leased, settles=True) if leased else Ended()
+    ended.moves += moves
+    _go_on(ended, lambda following: following.action.queue in here)
+
+
+def _settle_and_lease(run_ids: Sequence[UUID], here: Collection[Queue]) -> tuple[list[Move], Leased | None]:
+    """What cannot be leased is begun all the same, and fails by itself."""
+    try:
+        with transaction.atomic():
+            moves = settle(run_ids)
+            if len(moves) == 1 and (cohort := _sole_call(moves[0], here)):
+                return [], take_leased(cohort.declared, cohort.undo, cohort.run_ids, advance)
+            return moves, None
+    except Exception as error:
+        if database_lost(error):
+            raise
+        log.info("not leased at once", runs=len(run_ids), error=str(error))
+    return settle(run_ids), None
+
+
+def _sole_call(move: Move, here: Collection[Queue]) -> Cohort | None:
+    if move.alone or len(move.steps) > 1:
+        return None
+    cohort = Cohort(move.saga, move.steps[0], move.undo, move.run_ids)
+    return cohort if isinstance(cohort.action, NetworkAction) and cohort.action.queue in here else None
 
 
 def _go_on(ended: Ended, at_once: Callable[[Cohort], bool]) -> None:
@@ -91,7 +122,8 @@ def publish(move: Move, cohorts: Sequence[Cohort]) -> None:
         (cohort,) = cohorts
         send(current_app, cohort.action.task, _arguments(cohort, settles=True))
         return
-    header = [_signature(cohort) for cohort in cohorts]
+    # Calls first, for they take longer: the others are sent meanwhile.
+    header = [_signature(cohort) for cohort in sorted(cohorts, key=lambda one: isinstance(one.action, DatabaseAction))]
     body = current_app.signature(
         "sagas.settle",
         args=([str(run_id) for run_id in move.run_ids],),

@@ -12,7 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -22,7 +22,7 @@ import structlog
 from django.db import close_old_connections, transaction
 
 from events import Refused, leases
-from events.breaker import Permit
+from events.breaker import Permit, State
 from events.context import Context, caused_by
 from events.isolation import apart
 from events.patience import patiently
@@ -39,6 +39,7 @@ Advance = Callable[[Sequence[UUID]], None]
 LEASED = leases.Rows(sql.RENEW, sql.HAND_BACK)
 CONCURRENCY = 256
 """Calls under way at once, per process."""
+NO_PERMIT = Permit(0, State.CLOSED)
 
 
 class _Turn(msgspec.Struct, frozen=True):
@@ -57,8 +58,17 @@ class _Lease:
     undo: bool
     id: UUID
     contexts: dict[str, Context]
-    permit: Permit
     advance: Advance
+    permit: Permit = NO_PERMIT
+
+
+@dataclass(frozen=True)
+class Leased:
+    """A batch under its lease, before its calls: `idle` are the runs that had none to make."""
+
+    lease: _Lease
+    turns: Sequence[_Turn]
+    idle: Collection[UUID]
 
 
 class _Heard(msgspec.Struct, frozen=True):
@@ -83,22 +93,39 @@ def perform_network(
         if not permitted.run_ids:
             return
         try:
-            lease, turns, idle = _take(action, step, undo, permitted, advance)
+            leased = take_leased(step, undo, permitted.run_ids, advance)
         except Exception:
             _return(permitted, action)
             raise
-        failures.attempts.update({turn.call.run_id: turn.call.attempt - 1 for turn in turns})
-        ended.runs.extend(idle)
-        if turns:
-            heard = asyncio.run_coroutine_threadsafe(_call_all(lease, turns), _loop(os.getpid())).result()
-            recorded = _record(lease, heard, unused=len(permitted.run_ids) - len(turns), settles=settles)
-            ended.runs += recorded.runs
-            ended.moves += recorded.moves
-        else:
-            _return(permitted, action)
+        failures.attempts.update({turn.call.run_id: turn.call.attempt - 1 for turn in leased.turns})
+        performed = _perform(leased, permitted, settles=settles)
+        ended.runs += performed.runs
+        ended.moves += performed.moves
 
     apart(run_ids, attempt, failures.add)
     ended.runs += failures.write()
+    return ended
+
+
+def perform_leased(leased: Leased, *, settles: bool = False) -> Ended:
+    """As `perform_network`, for what was leased in the transaction that began the step."""
+    lease, asked = leased.lease, [turn.call.run_id for turn in leased.turns]
+    permitted = breakers.permit(lease.action, lease.step, lease.undo, asked, lease=lease.id)
+    granted = set(permitted.run_ids)
+    turns = [turn for turn in leased.turns if turn.call.run_id in granted]
+    return _perform(Leased(lease, turns, leased.idle), permitted, settles=settles)
+
+
+def _perform(leased: Leased, permitted: breakers.Permitted, *, settles: bool) -> Ended:
+    lease, turns = replace(leased.lease, permit=permitted.permit), leased.turns
+    ended = Ended(list(leased.idle))
+    if turns:
+        heard = asyncio.run_coroutine_threadsafe(_call_all(lease, turns), _loop(os.getpid())).result()
+        recorded = _record(lease, heard, unused=len(permitted.run_ids) - len(turns), settles=settles)
+        ended.runs += recorded.runs
+        ended.moves += recorded.moves
+    else:
+        _return(permitted, lease.action)
     return ended
 
 
@@ -108,15 +135,15 @@ def _return(permitted: breakers.Permitted, action: NetworkAction) -> None:
         action.breaker.report(permitted.permit, 0, 0, unused=len(permitted.run_ids))
 
 
-def _take(
-    action: NetworkAction, step: Step, undo: bool, permitted: breakers.Permitted, advance: Advance
-) -> tuple[_Lease, list[_Turn], set[UUID]]:
-    """Leases what is to be called; the runs with nothing to call are concluded here."""
-    with transaction.atomic():
-        calls, contexts = take(step, undo, permitted.run_ids)
-        lease = _Lease(action, step.name, undo, uuid4(), contexts, permitted.permit, advance)
+def take_leased(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Advance) -> Leased:
+    """Leases what is to be called, in the caller's transaction if there is one; what has no call is concluded here."""
+    action = step.action(undo=undo)
+    assert isinstance(action, NetworkAction)  # noqa: S101  for the type checker
+    with transaction.atomic(savepoint=False):
+        calls, contexts = take(step, undo, run_ids)
+        lease = _Lease(action, step.name, undo, uuid4(), contexts, advance)
         if not calls:
-            return lease, [], set()
+            return Leased(lease, [], set())
         with caused_by(Context(actor=action.task), contexts):
             given = action.load(calls)
         turns = [_Turn(call, given[call.subject]) for call in calls if call.subject in given]
@@ -124,7 +151,7 @@ def _take(
         concluded = conclude(step.name, undo, None, idle)
         leased = [turn.call.run_id for turn in turns]
         sql.run(sql.LEASE, [lease.id, leases.first_term(action.lease), leased, step.name])
-    return lease, turns, concluded
+    return Leased(lease, turns, concluded)
 
 
 def _success(undo: bool) -> StepState:

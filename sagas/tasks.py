@@ -6,7 +6,7 @@ from celery import shared_task
 
 from events.queues import Queue, served_here
 from events.routing import assign
-from sagas.cohorts import advance
+from sagas.cohorts import go_on_here
 from sagas.retention import prune
 from sagas.start import sweep
 
@@ -18,7 +18,7 @@ assign("sagas.prune", Queue.STREAMS)
 @shared_task(name="sagas.settle")
 def settle_task(run_ids: list[str]) -> None:
     """The body of a stage's chord: it only wakes the runs, their rows decide."""
-    advance([UUID(run_id) for run_id in run_ids], served_here())
+    go_on_here([UUID(run_id) for run_id in run_ids], served_here())
 
 
 @shared_task(name="sagas.sweep")

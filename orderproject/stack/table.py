@@ -100,7 +100,8 @@ def waves(at: Deployment) -> Waves:
     )
     flower = ProcessSpec(
         name="flower",
-        argv=(*CELERY, "flower", f"--address={HOST}", f"--port={at.flower_port}"),
+        # What is only looked at waits for what has to be done.
+        argv=("nice", "-n", "10", *CELERY, "flower", f"--address={HOST}", f"--port={at.flower_port}"),
         env=env,
         ready=answers_http(at.flower_port, "/healthcheck"),
         lives=answers_http(at.flower_port, "/healthcheck"),

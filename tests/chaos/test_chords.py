@@ -1,7 +1,9 @@
 """What a chord loses: its body where a part fails, its count where the broker forgets. No beat sweeps here."""
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -71,6 +73,31 @@ def test_a_part_that_failed_first_counts_when_it_is_done_later(shop: Shop):
     shop.wait_until(lambda: set(found.all()) == {("sing_low", "done", 0), ("sing_high", "waiting", 1)}, 10)
     shop.wait_until(lambda: ask_again(song) == 1, 10)  # none while the chord's own body holds the run
     shop.wait_until(lambda: state(song) == "done", 10)
+
+
+def test_flower_hears_of_every_task_of_a_chord(shop: Shop):
+    received: dict[str, str] = {}
+    ended: set[str] = set()
+    handlers = {
+        "task-received": lambda event: received.update({event["uuid"]: event["args"]}),
+        "task-succeeded": lambda event: ended.add(event["uuid"]),
+    }
+
+    def of(run: UUID) -> set[str]:
+        """Workers tell once a second, also of what was before this test."""
+        return {uuid for uuid in ended if str(run) in received.get(uuid, "")}
+
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers=handlers)
+        with receiver.consumer_context(wakeup=False) as (listening, _, _):
+            song = wanted()
+            shop.wait_until(lambda: state(song) == "done", 10)
+            run = SagaRun.objects.get(subject=song).id
+            deadline = time.monotonic() + 10
+            while len(of(run)) < 3 and time.monotonic() < deadline:
+                with suppress(TimeoutError):
+                    listening.drain_events(timeout=1)
+    assert len(of(run)) == 3, "two parts and a body"
 
 
 @on_valkey
