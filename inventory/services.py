@@ -36,7 +36,7 @@ def hold(wanted: Wanted) -> dict[UUID, list[Shortage]]:
 
     An order that has a reservation already keeps it: asking twice holds once.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         shelves = _lock({sku for items in wanted.values() for sku, _ in items})
         known = _reservations(wanted)
         reservations, holds, short = [], [], {}
@@ -65,7 +65,7 @@ def hold(wanted: Wanted) -> dict[UUID, list[Shortage]]:
 
 def release(order_ids: Sequence[UUID], reason: str) -> None:
     """Gives up the holds of these orders; one without a hold is left as it is."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         reservations = [one for one in _locked(order_ids) if one.state == ReservationState.HELD]
         portions = _portions(reservations)
         for reservation in reservations:
@@ -79,7 +79,7 @@ def commit(order_ids: Sequence[UUID]) -> None:
 
     Raises HoldLost when that is no longer possible.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         known = [one for one in _locked(order_ids) if one.state in {ReservationState.HELD, ReservationState.RELEASED}]
         portions = _portions(known)
         _hold_again([one for one in known if one.state == ReservationState.RELEASED], portions)
@@ -110,7 +110,7 @@ def _hold_again(expired: Sequence[Reservation], portions: Mapping[UUID, Sequence
 
 def put_back(order_ids: Sequence[UUID]) -> None:
     """All goods of these orders return to the shelves they came from; only what was committed."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         portions = _portions(_committed(order_ids))
         take_back([(id_, [(one.allocation.sku, one.left) for one in held]) for id_, held in portions.items()])
 
@@ -120,7 +120,7 @@ def take_back(returns: Sequence[tuple[UUID, Sequence[tuple[str, int]]]]) -> None
 
     An order may stand here more than once. No more comes back than was committed.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         reservations = {one.order_id: one for one in _committed([id_ for id_, _ in returns])}
         portions = _portions(list(reservations.values()))
         on_hold: Counter[int] = Counter()

@@ -185,9 +185,17 @@ async def _call_one(lease: _Lease, turn: _Turn) -> _Heard:
 def _record(
     lease: _Lease, heard: Sequence[_Heard], *, late: bool = False, unused: int = 0, settles: bool = False
 ) -> Ended:
-    """Outcome and effect in one transaction, as far as the lease still holds."""
-    spared = _report(lease, heard, late=late, unused=unused)
-    return patiently(partial(_write, lease, heard, spared, settles=settles))
+    """Outcome and effect in one transaction, as far as the lease still holds.
+
+    The breaker is told of answers after that, so that nobody waits for it, and of faults before: it says who is spared.
+    """
+    report = partial(_report, lease, heard, late=late, unused=unused)
+    if any(one.error is not None for one in heard):
+        return patiently(partial(_write, lease, heard, report(), settles=settles))
+    try:
+        return patiently(partial(_write, lease, heard, (), settles=settles))
+    finally:
+        report()
 
 
 def _write(lease: _Lease, heard: Sequence[_Heard], spared: Collection[UUID], *, settles: bool) -> Ended:

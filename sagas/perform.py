@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
@@ -14,7 +14,7 @@ from msgspec import structs
 
 from events.context import Context, caused_by
 from events.errors import TimeLimitExceeded, Vanished
-from events.isolation import apart, database_lost
+from events.isolation import apart
 from events.queues import served_here
 from events.time_limit import limited
 from sagas import sql
@@ -166,29 +166,21 @@ def follows_at_once(action: Action, following: Action, runs: int) -> bool:
     return following.queue in served_here() or (isinstance(following, DatabaseAction) and runs <= MANY)
 
 
-def _at_once(done: Done, declared: type[Saga], name: str, run_ids: Sequence[UUID]) -> Performed:
-    """Performs a database step in the transaction of the step before it, if it follows at once.
-
-    What fails is begun as usual, and fails again by itself: its attempts are its own. So is what has failed before.
-    """
+def _at_once(done: Done, declared: type[Saga], name: str, run_ids: Sequence[UUID]) -> Callable[[], Performed] | None:
+    """A database step in the transaction of the step before it, if it follows at once. What has failed does not."""
     step = declared.steps[name]
     action = step.action(undo=False)
     fresh = [done.calls[run_id] for run_id in run_ids if done.calls[run_id].attempt == 1]
     if not fresh or not isinstance(action, DatabaseAction) or not follows_at_once(done.action, action, len(fresh)):
-        return {}
-    try:
-        with transaction.atomic():
-            given = step.given([call.subject for call in fresh]) if step.given else {}
-            turns = [
-                structs.replace(call, step=name, given=given.get(call.subject), skipped=frozenset()) for call in fresh
-            ]
-            outcomes = _perform(action, turns, done.contexts)
-    except Exception as error:
-        if database_lost(error):
-            raise
-        log.info("not at once", step=name, runs=len(fresh), error=str(error))
-        return {}
-    return {one.run_id: (one.state, one.code, one.error) for one in outcomes}
+        return None
+
+    def perform() -> Performed:
+        given = step.given([call.subject for call in fresh]) if step.given else {}
+        turns = [structs.replace(call, step=name, given=given.get(call.subject), skipped=frozenset()) for call in fresh]
+        outcomes = _perform(action, turns, done.contexts)
+        return {one.run_id: (one.state, one.code, one.error) for one in outcomes}
+
+    return perform
 
 
 def _perform(action: DatabaseAction, calls: Sequence[Call], contexts: Mapping[str, Context]) -> list[Outcome]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -14,6 +15,7 @@ import msgspec
 import structlog
 from django.db import transaction
 
+from events.isolation import database_lost
 from events.queues import Queue
 from sagas import sql
 from sagas.declare import Saga, saga
@@ -58,8 +60,11 @@ class _Run(msgspec.Struct, frozen=True):
 
 
 Performed = Mapping[UUID, tuple[StepState, str, str]]
-AtOnce = Callable[[type[Saga], str, Sequence[UUID]], Performed]
-"""Performs a step in the transaction that settles; returns the outcome (state, code, text) of as many as it can."""
+AtOnce = Callable[[type[Saga], str, Sequence[UUID]], Callable[[], Performed] | None]
+"""What performs a step in the transaction that settles, if it can be performed there and then.
+
+Called, it gives the outcome (state, code, text) of as many runs as it can.
+"""
 
 
 BEGUN = ("ids", "names", "deadlines")
@@ -177,8 +182,29 @@ def _write(statement: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 
 
 def _perform_at_once(decided: list[tuple[_Run, Decision]], at_once: AtOnce) -> list[tuple[_Run, Decision]]:
-    """As long as what comes next is a single step that can be performed here and now."""
+    """As long as what comes next is a single step that can be performed here and now; all of it, or nothing.
+
+    Where one of them fails, they are begun as usual, and what fails fails again by itself: its attempts are its own.
+    """
     outcomes: list[tuple[UUID, str, str, str, str]] = []
+    try:
+        with ExitStack() as savepoint:
+            gone_on = _chain(decided, at_once, outcomes, savepoint)
+    except Exception as error:
+        if database_lost(error):
+            raise
+        log.info("not at once", runs=len(decided), error=str(error))
+        return decided
+    _write(sql.PERFORMED, PERFORMED, outcomes)
+    return gone_on
+
+
+def _chain(
+    decided: list[tuple[_Run, Decision]],
+    at_once: AtOnce,
+    outcomes: list[tuple[UUID, str, str, str, str]],
+    savepoint: ExitStack,
+) -> list[tuple[_Run, Decision]]:
     ready = decided
     while ready:
         by_step: dict[tuple[type[Saga], str], list[_Run]] = defaultdict(list)
@@ -187,7 +213,12 @@ def _perform_at_once(decided: list[tuple[_Run, Decision]], at_once: AtOnce) -> l
                 by_step[run.saga, decision.steps[0]].append(run)
         after: dict[UUID, tuple[_Run, Decision]] = {}
         for (declared, step), runs in by_step.items():
-            performed = at_once(declared, step, [run.id for run in runs])
+            perform = at_once(declared, step, [run.id for run in runs])
+            if perform is None:
+                continue
+            if not outcomes:
+                savepoint.enter_context(transaction.atomic())
+            performed = perform()
             for run in runs:
                 if run.id in performed:
                     state, code, text = performed[run.id]
@@ -196,7 +227,6 @@ def _perform_at_once(decided: list[tuple[_Run, Decision]], at_once: AtOnce) -> l
                     after[run.id] = gone_on, gone_on.decide()
         ready = list(after.values())
         decided = [after.get(run.id, (run, decision)) for run, decision in decided]
-    _write(sql.PERFORMED, PERFORMED, outcomes)
     return decided
 
 

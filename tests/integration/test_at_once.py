@@ -104,6 +104,15 @@ def test_what_raises_fails_by_itself_and_takes_nothing_back(mail: Mail):
     assert run_state(culprit) == "done"
 
 
+def test_what_raises_further_on_is_begun_as_usual_from_the_first_step_that_followed(mail: Mail):
+    fine, culprit = wanted(2)
+    parcels.errors["hand_in", culprit] = RuntimeError("closed")
+    deliver_all(mail)
+    assert [name for name, _ in parcels.calls_of].count("booked") == 1
+    assert run_state(fine) == "done"
+    assert steps(culprit) == {"book": ("done", 1), "wrap": ("done", 0), "hand_in": ("waiting", 1)}
+
+
 def test_a_refusal_is_one_at_once_too(mail: Mail):
     fine, refused = wanted(2)
     parcels.errors["wrap", refused] = Refused("too_big", "It is too big.")
