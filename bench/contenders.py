@@ -54,8 +54,8 @@ PROGRAMS = {
     "idle": Program("bench.idle", servers=False, once=True),
     "soak": Program("bench.soak", servers=False, once=True),
 }
-STORM = ("throughput", Size(2000, 300))
-DRAIN = ("drain", Size(4000, 300))
+STORM = ("throughput", Size(2000, 200))
+DRAIN = ("drain", Size(4000, 200))
 LIGHT = ("light", SIZES["light"])
 PEERS = {
     peer.name: peer

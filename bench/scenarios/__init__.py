@@ -16,7 +16,7 @@ class Size(NamedTuple):
 SIZES = {
     "storm": Size(6000, 1000),
     "drain": Size(20_000, 3000),
-    "light": Size(600, 100),
+    "light": Size(600, 60),
     "flash": Size(10_000, 1500),
     "large": Size(600, 60),
     "declined": Size(6000, 1000),
