@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
@@ -20,6 +19,7 @@ from events.dead_letters import dead_letters, delivery_id, with_last_error
 from events.filters import DeadLetterFilters
 from events.models import Delivery
 from events.permissions import Holds
+from events.typed import convert
 
 AT_ONCE = 5_000
 """Of one group, by one request."""
@@ -65,7 +65,7 @@ class RetryDeadLetters(APIView):
 
     @extend_schema(**openapi.RETRY)
     def post(self, request: Request) -> Response:
-        asked = msgspec.convert(request.data, wire.Retry)
+        asked = convert(request.data, wire.Retry)
         outcome = repair.retry(asked.chosen, actor=_actor(request), dry_run=asked.dry_run, limit=AT_ONCE)
         return Response(wire.Worked(outcome.done, outcome.left, asked.dry_run))
 
@@ -76,7 +76,7 @@ class DiscardDeadLetters(APIView):
 
     @extend_schema(**openapi.DISCARD)
     def post(self, request: Request) -> Response:
-        asked = msgspec.convert(request.data, wire.Discard)
+        asked = convert(request.data, wire.Discard)
         outcome = repair.discard(
             asked.chosen, actor=_actor(request), reason=asked.reason or "", dry_run=asked.dry_run, limit=AT_ONCE
         )
@@ -89,7 +89,7 @@ class EditDeadLetter(APIView):
 
     @extend_schema(**openapi.EDIT)
     def post(self, request: Request, letter: UUID) -> Response:
-        asked = msgspec.convert(request.data, wire.Edit)
+        asked = convert(request.data, wire.Edit)
         delivery = _delivery(letter)
         diff = repair.edit(delivery, asked.data, actor=_actor(request), reason=asked.reason, dry_run=asked.dry_run)
         return Response(wire.Edited(diff, asked.dry_run))

@@ -7,6 +7,7 @@ import msgspec
 
 from events.event import Event
 from events.registry import event_class, major
+from events.typed import decoder
 from events.upcasts import upcasts_from
 
 encode_json = msgspec.json.Encoder().encode
@@ -19,7 +20,7 @@ def encode(event: Event) -> str:
 
 @cache
 def _decoder(cls: type[Event]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(cls)
+    return decoder(cls)
 
 
 def decode(type: str, version: str, data: str | bytes) -> Event:

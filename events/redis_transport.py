@@ -17,6 +17,7 @@ from kombu.transport import redis
 
 from events.dead_messages import Corpse, keep
 from events.models import DeadReason
+from events.typed import decoder
 
 log = structlog.get_logger(__name__)
 PAUSE = 1.0
@@ -41,7 +42,7 @@ class _Envelope(msgspec.Struct):
     body: str = ""
 
 
-_decoder = msgspec.json.Decoder(_Envelope)
+_decoder = decoder(_Envelope)
 
 
 def flaw(item: bytes) -> str:

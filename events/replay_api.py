@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import msgspec
 from django.http import Http404
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
@@ -16,6 +15,7 @@ from events import models, replays
 from events import replay_openapi as openapi
 from events import replay_wire as wire
 from events.permissions import Holds
+from events.typed import convert
 
 
 class Replays(APIView):
@@ -24,7 +24,7 @@ class Replays(APIView):
 
     @extend_schema(**openapi.START)
     def post(self, request: Request) -> Response:
-        asked = msgspec.convert(request.data, wire.NewReplay)
+        asked = convert(request.data, wire.NewReplay)
         scope = asked.scope
         if asked.dry_run:
             return Response(wire.Replay.would_be(scope), status=202)

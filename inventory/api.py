@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
 from django.http import Http404, HttpResponse, HttpResponseNotModified
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
@@ -19,6 +18,7 @@ from rest_framework.views import APIView
 
 from events import etags
 from events.permissions import Holds
+from events.typed import convert
 from inventory import by_hand, models, openapi
 from inventory import serializers as wire
 from inventory.filters import ProductFilters, StockFilters
@@ -56,7 +56,7 @@ class Products(_OpenToRead, GenericAPIView[models.Product]):
 
     @extend_schema(**openapi.CREATE)
     def post(self, request: Request) -> Response:
-        new = msgspec.convert(request.data, wire.NewProduct)
+        new = convert(request.data, wire.NewProduct)
         by_hand.create_product(new.fields, actor=_actor(request))
         product = products(also_inactive=True).get(sku=new.sku)
         headers = {"Location": reverse("product", args=[new.sku]), "ETag": wire.etag(product)}
@@ -78,7 +78,7 @@ class OneProduct(_OpenToRead):
 
     @extend_schema(**openapi.CHANGE)
     def patch(self, request: Request, sku: str) -> Response:
-        change = msgspec.convert(request.data, wire.ProductChange)
+        change = convert(request.data, wire.ProductChange)
         check = partial(_check_seen, request)
         actor = _actor(request)
         product = None if "\0" in sku else by_hand.change_product(sku, change.fields, actor=actor, check=check)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from events import Money
+from events.typed import convert
 from events.unprocessable import Unprocessable
 from inventory import models
 
@@ -139,7 +140,7 @@ class Adjustment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def of(cls, data: Any) -> Adjustment:
-        adjustment = msgspec.convert(data, cls)
+        adjustment = convert(data, cls)
         if adjustment.delta == 0:
             raise Unprocessable({"delta": ["It must not be 0: nothing would be adjusted."]})
         return adjustment

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.http import Http404
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
@@ -15,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from events.typed import convert
 from notifications import models, openapi
 from notifications import serializers as wire
 from notifications.filters import WebhookDeliveryFilters, WebhookFilters
@@ -36,7 +36,7 @@ class Webhooks(GenericAPIView[models.Webhook]):
 
     @extend_schema(**openapi.CREATE)
     def post(self, request: Request) -> Response:
-        new = msgspec.convert(request.data, wire.NewWebhook)
+        new = convert(request.data, wire.NewWebhook)
         everything = _may_hear_everything(request)
         new.check(everything=everything)
         try:
@@ -60,7 +60,7 @@ class OneWebhook(APIView):
 
     @extend_schema(**openapi.CHANGE)
     def patch(self, request: Request, webhook_id: UUID) -> Response:
-        change = msgspec.convert(request.data, wire.WebhookChange)
+        change = convert(request.data, wire.WebhookChange)
         webhook = _webhook(request, webhook_id)
         everything = _may_hear_everything(request)
         change.check(everything=everything)

@@ -20,6 +20,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
+from events.typed import convert
 from orderproject.models import User
 from orderproject.paths import is_for_programs
 from orderproject.problems import problem
@@ -90,7 +91,7 @@ class TokenView(_Public):
         },
     )
     def post(self, request: Request) -> Response:
-        login = msgspec.convert(request.data, Login)
+        login = convert(request.data, Login)
         # Django's request: axes marks it, and its middleware reads the mark.
         plain = request._request
         user = authenticate(plain, username=login.username, password=login.password)
@@ -114,7 +115,7 @@ class TokenRefreshView(_Public):
     )
     def post(self, request: Request) -> Response:
         try:
-            token: Any = RefreshToken(msgspec.convert(request.data, Refresh).refresh)  # type: ignore[arg-type]
+            token: Any = RefreshToken(convert(request.data, Refresh).refresh)  # type: ignore[arg-type]
         except TokenError as error:
             raise AuthenticationFailed(str(error), "token-not-valid") from error
         user = User.objects.filter(id=token["user_id"], is_active=True).first()

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from events.typed import convert
 from events.unprocessable import Unprocessable
 
 SALT = "page"
@@ -61,7 +62,7 @@ class CursorPages(BasePagination):
         if text is None:
             return None
         try:
-            cursor = msgspec.convert(signing.loads(text, salt=SALT), _Cursor)
+            cursor = convert(signing.loads(text, salt=SALT), _Cursor)
         except (signing.BadSignature, ValueError) as error:
             raise Unprocessable({"cursor": ["This is no cursor of ours: start again without it."]}) from error
         if cursor.ordering != self.ordering:

@@ -21,6 +21,7 @@ from events import etags
 from events.fold import NoSuchVersion
 from events.live.response import EventStreamRenderer, opened
 from events.live.selection import Everything, Kinds, OneStream, Owned, Selection
+from events.typed import convert
 from orders import models, openapi
 from orders import serializers as wire
 from orders.accepting import Entry, accept, accept_each
@@ -60,7 +61,7 @@ class BulkOrders(APIView):
     @extend_schema(**openapi.BULK)
     def post(self, request: Request) -> HttpResponse:
         """What is wrong with one order is told in its place; what is wrong with the call refuses all of it."""
-        entries = [self._entry(request, entry) for entry in msgspec.convert(request.data, wire.AnyOrders).orders]
+        entries = [self._entry(request, entry) for entry in convert(request.data, wire.AnyOrders).orders]
         with acting(request):
             results = accept_each([entry for entry in entries if isinstance(entry, Entry)])
         outcomes = [entry if isinstance(entry, Exception) else results.pop(0) for entry in entries]
@@ -111,7 +112,7 @@ def _past(request: Request, order: models.Order) -> Past:
 class Cancel(APIView):
     @extend_schema(**openapi.CANCEL)
     def post(self, request: Request, order_id: UUID) -> Response:
-        cancellation = msgspec.convert(request.data, wire.Cancellation)
+        cancellation = convert(request.data, wire.Cancellation)
         order = order_of(request, order_id)
         if order.customer_id != request.user.id and not request.user.has_perm("orders.cancel_order"):
             raise PermissionDenied("You may see this order, but not cancel it.")

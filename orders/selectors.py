@@ -14,6 +14,7 @@ from django.db.models.fields.json import KT
 from events import Money
 from events.fold import as_of
 from events.models import StoredEvent
+from events.typed import convert, decoder
 from orders import sql
 from orders.evolve import OrderState
 from orders.models import Order, OrderLine
@@ -109,7 +110,7 @@ def totals_of(order_ids: Sequence[UUID]) -> dict[UUID, Money]:
         return {}
     placed = StoredEvent.objects.filter(stream__in=[f"order:{id_}" for id_ in order_ids], stream_version=1)
     totals = placed.values_list("stream", "data__total")
-    return {UUID(stream.partition(":")[2]): msgspec.convert(total, Money) for stream, total in totals}
+    return {UUID(stream.partition(":")[2]): convert(total, Money) for stream, total in totals}
 
 
 def story_of(order_id: UUID) -> list[StoredEvent]:
@@ -180,4 +181,4 @@ def summaries(order_ids: Sequence[UUID]) -> Mapping[UUID, Summary]:
     return found
 
 
-_address = msgspec.json.Decoder(Address).decode
+_address = decoder(Address).decode

@@ -16,6 +16,7 @@ from rest_framework.exceptions import ValidationError
 
 from events import Money
 from events.models import StoredEvent
+from events.typed import convert
 from events.unprocessable import Unprocessable
 from orders import models
 from orders.events import Goods
@@ -72,7 +73,7 @@ class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     @classmethod
     def of(cls, data: Any) -> Self:
         """Raises ValidationError, msgspec's or the framework's, with the place of what is wrong."""
-        order = msgspec.convert(data, cls)
+        order = convert(data, cls)
         try:
             validate_email(order.email)
         except Invalid as error:
@@ -134,7 +135,7 @@ class _Goods(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
     @classmethod
     def of(cls, data: Any) -> Self:
         """Raises ValidationError, msgspec's or the framework's, with the place of what is wrong."""
-        goods = msgspec.convert(data, cls)
+        goods = convert(data, cls)
         _check_doubles(goods.items)
         return goods
 

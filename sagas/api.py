@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
@@ -15,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from events.permissions import Holds
+from events.typed import convert
 from sagas import openapi, repair
 from sagas import serializers as wire
 from sagas.filters import SagaFilters
@@ -56,7 +56,7 @@ class _Repair(APIView):
 class RetrySaga(_Repair):
     @extend_schema(**openapi.RETRY)
     def post(self, request: Request, run_id: UUID) -> Response:
-        because = msgspec.convert(request.data, wire.Because)
+        because = convert(request.data, wire.Because)
         repair.retry(_run(run_id).id, actor=_actor(request), reason=because.reason or "")
         return self.repaired(run_id)
 
@@ -64,7 +64,7 @@ class RetrySaga(_Repair):
 class SkipStep(_Repair):
     @extend_schema(**openapi.SKIP)
     def post(self, request: Request, run_id: UUID) -> Response:
-        asked = msgspec.convert(request.data, wire.Skip)
+        asked = convert(request.data, wire.Skip)
         repair.skip(_run(run_id).id, asked.step, actor=_actor(request), reason=asked.reason)
         return self.repaired(run_id)
 
@@ -72,7 +72,7 @@ class SkipStep(_Repair):
 class CompensateSaga(_Repair):
     @extend_schema(**openapi.COMPENSATE)
     def post(self, request: Request, run_id: UUID) -> Response:
-        because = msgspec.convert(request.data, wire.Because)
+        because = convert(request.data, wire.Because)
         repair.compensate(_run(run_id).id, actor=_actor(request), reason=because.reason or "")
         return self.repaired(run_id)
 

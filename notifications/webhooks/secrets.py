@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
+from events.typed import convert
+
 PREFIX = "whsec_"
 BYTES = 32
 GRACE = timedelta(hours=24)
@@ -58,7 +60,7 @@ class Keyring(msgspec.Struct, frozen=True):
     @classmethod
     def open(cls, sealed: str) -> Keyring:
         """Raises cryptography.fernet.InvalidToken if it was sealed under a SECRET_KEY that we do not have."""
-        return msgspec.json.decode(_box().decrypt(sealed), type=cls)
+        return convert(msgspec.json.decode(_box().decrypt(sealed)), cls)
 
 
 def timestamp(now: datetime) -> str:

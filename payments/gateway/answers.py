@@ -2,6 +2,7 @@
 
 import msgspec
 
+from events.typed import decoder
 from payments.gateway.port import Declined, GatewayError, GatewayUnavailable
 
 REFUSALS = frozenset({402, 409, 410})
@@ -22,8 +23,8 @@ class Failure(msgspec.Struct, frozen=True):
     error: Problem
 
 
-_success = msgspec.json.Decoder(Success)
-_failure = msgspec.json.Decoder(Failure)
+_success = decoder(Success)
+_failure = decoder(Failure)
 
 
 def read_answer(status: int, body: bytes) -> str:

@@ -216,11 +216,13 @@ def test_a_client_that_does_not_read_is_cut_off(api: Api, auditor: User) -> None
     request = (
         f"GET {url.path}/stream/ HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: Bearer {token_of(auditor)}\r\n\r\n"
     )
-    with socket.create_connection((url.hostname, url.port), timeout=20) as client:
+    with socket.create_connection((url.hostname, url.port), timeout=20) as client, api.follows(auditor) as other:
         client.sendall(request.encode())
         assert b" 200 " in client.recv(4096)
-        for _ in range(15):
+        assert other.opened.wait(10)
+        for _ in range(20):
             emit([PaymentFailed(order_id=uuid4(), reason="card_declined", detail="x" * 20_000)] * 100)
+        until(lambda: len(other.received) >= 2_000, 60, lambda: len(other.received))  # what both are sent has been sent
         assert last_of(client, within=30) != END_OF_RESPONSE, "ended in peace"
 
 
