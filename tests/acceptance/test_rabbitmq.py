@@ -15,7 +15,7 @@ from celery import Celery
 from django.conf import settings
 from kombu import Connection, Queue, pools
 
-from events import amqp_transport, broker
+from events import amqp_transport, broker, queues
 from events.models import DeadMessage
 from orderproject.stack.processes import PROJECT, Process
 from tests import rabbit
@@ -50,7 +50,18 @@ def processes(
     folder = tmp_path_factory.mktemp("shop")
     impatient = {"RELAY_LEASE": "5"}
     with django_db_blocker.unblock(), open_shop(folder, *BACKEND, broker_url=rabbitmq, variables=impatient) as shop:
+        wait_for_the_disk(rabbitmq)
         yield shop
+
+
+def wait_for_the_disk(rabbitmq: str) -> None:
+    """Until each queue has confirmed a message.
+
+    RabbitMQ 3.10 that dies before a new queue's first entry is on its disk brings the queue back without a leader.
+    """
+    with Connection(rabbitmq, transport_options={"confirm_publish": True}) as connection:
+        for queue in queues.Queue:
+            send(connection, SWEEP, queue=str(queue))
 
 
 @pytest.fixture
