@@ -123,7 +123,7 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         # Celery closes the connection around every task; a pool makes that cost nothing.
         "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 10},
         "server_side_binding": True,  # arrays travel as they are instead of as literals
-        "prepare_threshold": 2,  # executions after which it is; of what our engine lets be prepared
+        "prepare_threshold": None,  # a plan made while a table was small must not be kept as it grows
         # Rows are looked up by their keys and lie in memory, so that an index costs hardly more than a scan; and no
         # statement here runs for long enough to be worth compiling.
         "options": "-c random_page_cost=1.1 -c jit=off",

@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
 from django.db.backends.postgresql import base
 from psycopg import Error
 
 from orderproject.postgresql.arrays import ArrayDumper
-
-KEYS = (UUID, int)
-FEW = 20
-"""Keys at most for which a statement is prepared."""
-
-
-class Cursor(base.ServerBindingCursor):
-    """Prepares what is given a list of few keys, as for an order that comes alone: planning takes longer than the rest.
-
-    All else is planned anew each time. For many keys another plan is right, and what looks rows up by anything else
-    may read a table as a whole while that is small.
-    """
-
-    def execute(self, query: Any, params: Any = None, *, prepare: bool | None = None, **options: Any) -> Any:
-        itself: Any = super()
-        return itself.execute(query, params, prepare=None if _has_few_keys(params) else False, **options)
-
-
-def _has_few_keys(parameters: Any) -> bool:
-    given = parameters.values() if isinstance(parameters, Mapping) else parameters or ()
-    lists = [one for one in given if type(one) is list and one]
-    return any(type(one[0]) in KEYS for one in lists) and max(map(len, lists)) <= FEW
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -52,7 +28,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Raises OperationalError if the server is away."""
         while True:
             connection = super().get_new_connection(conn_params)
-            connection.cursor_factory = Cursor
             if self.pool is None or _lives(connection):
                 return connection
             self.pool.putconn(connection)  # which throws it away
