@@ -90,13 +90,19 @@ def test_flower_hears_of_every_task_of_a_chord(shop: Shop):
     with app.connection_for_read() as connection:
         receiver = app.events.Receiver(connection, handlers=handlers)
         with receiver.consumer_context(wakeup=False) as (listening, _, _):
-            song = wanted()
-            shop.wait_until(lambda: state(song) == "done", 10)
-            run = SagaRun.objects.get(subject=song).id
-            deadline = time.monotonic() + 10
-            while len(of(run)) < 3 and time.monotonic() < deadline:
+
+            def listen(seconds: float) -> None:
                 with suppress(TimeoutError):
-                    listening.drain_events(timeout=1)
+                    listening.drain_events(timeout=seconds)
+
+            listen(0.5)  # from now on: it subscribes when it first waits
+            song = wanted()
+            shop.wait_until(lambda: SagaRun.objects.filter(subject=song).exists(), 10)
+            run = SagaRun.objects.get(subject=song).id
+            deadline = time.monotonic() + 30
+            while len(of(run)) < 3 and time.monotonic() < deadline:
+                listen(1)
+    assert state(song) == "done"
     assert len(of(run)) == 3, "two parts and a body"
 
 
