@@ -9,11 +9,12 @@ from typing import Any, ClassVar, NoReturn, Self, TypeVar
 from django.db import connection, models, transaction
 from django.db.models.base import ModelState
 
-from events import log
+from events import log, sql
 from events.among import AMONG
 from events.columns import Column, array_type, values_of
 from events.errors import Conflict, UnrecordedWrite
 from events.event import Event
+from events.keyed import Keyed
 
 A = TypeVar("A", bound="Aggregate")
 
@@ -28,14 +29,6 @@ class AggregateQuerySet(models.QuerySet[A]):
         clone = self.all()
         clone._recorded_elsewhere = True
         return clone
-
-    def locked(self, keys: Sequence[Any], *fields: str) -> list[A]:
-        """Those that are there, for this transaction, in the order of their keys; all who lock do it in that order.
-
-        Of each only these fields are loaded, its key and its version; the others cost a statement for each row.
-        """
-        found = self.filter(pk__among=keys).order_by("pk").select_for_update(no_key=True)
-        return list(found.only("version", *fields) if fields else found)
 
     def _clone(self) -> AggregateQuerySet[A]:
         clone: AggregateQuerySet[A] = super()._clone()  # type: ignore[misc]
@@ -86,6 +79,12 @@ class Aggregate(models.Model):
     class Meta:
         abstract = True
 
+    def __copy__(self) -> Self:
+        """With the same values; Django's own goes by way of pickling."""
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         """One transaction: the row, its events, their deliveries. Raises Conflict if the row is newer than this."""
         save_all([self], update_fields)
@@ -101,6 +100,15 @@ class Aggregate(models.Model):
         row._state.adding, row._state.db = False, db
         vars(row).update(zip(field_names, values, strict=True))
         return row
+
+    @classmethod
+    def locked(cls, keys: Sequence[Any], *fields: str) -> list[Self]:
+        """Those that are there, for this transaction, in the order of their keys; all who lock do it in that order.
+
+        Of each only these fields are loaded, its key and its version; the others cost a statement for each row.
+        """
+        statement, names = _lock_statement(cls, fields)
+        return [cls.from_db("default", names, row) for row in sql.run(statement, [list(keys)])]
 
     @property
     def stream(self) -> str:
@@ -184,7 +192,25 @@ def _insert_statement(model: type[Aggregate]) -> tuple[str, list[Column]]:
     columns = list(meta.concrete_fields)
     names = ", ".join(str(column.column) for column in columns)
     arrays = ", ".join(f"%s::{array_type(column)}" for column in columns)
-    return f"INSERT INTO {meta.db_table} ({names}) SELECT * FROM unnest({arrays})", columns  # noqa: S608  # nosec B608
+    statement = f"INSERT INTO {meta.db_table} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608  # nosec B608
+    return Keyed(statement), columns
+
+
+@cache
+def _lock_statement(model: type[Aggregate], fields: tuple[str, ...]) -> tuple[str, list[str]]:
+    """One SELECT for any number of rows, and the attributes that it reads."""
+    meta = model._meta
+    key: Any = meta.pk
+    wanted = {key.name, "version", *fields}
+    columns: list[Column] = [field for field in meta.concrete_fields if field.name in wanted]
+    if any(hasattr(column, "from_db_value") for column in columns):
+        raise TypeError(f"{model.__name__}.locked() reads values as they are: not {', '.join(fields)}")
+    names = ", ".join(str(column.column) for column in columns)
+    keys = AMONG.format(f"%s::{array_type(key)}")
+    return Keyed(
+        f"SELECT {names} FROM {meta.db_table} WHERE {key.column} = {keys} "  # noqa: S608  # nosec B608
+        f"ORDER BY {key.column} FOR NO KEY UPDATE"
+    ), [column.attname for column in columns]
 
 
 @cache
@@ -205,10 +231,9 @@ def _update_statement(model: type[Aggregate], fields: tuple[str, ...] | None) ->
     keys = f"%(new_key)s::{array_type(key)}"
     names = ", ".join(f"v_{column.column}" for column in columns)
     assignments = ", ".join(f"{column.column} = v_{column.column}" for column in columns)
-    return (
+    return Keyed(
         f"UPDATE {meta.db_table} SET {assignments} "  # noqa: S608  names of columns, no input  # nosec B608
         f"FROM unnest({keys}, %(expected)s::int[], {arrays}) AS new (new_key, expected, {names}) "
         f"WHERE {meta.db_table}.{key.column} = new_key AND {meta.db_table}.version = expected "
-        f"AND {meta.db_table}.{key.column} = {AMONG.format(keys)}",
-        columns,
-    )
+        f"AND {meta.db_table}.{key.column} = {AMONG.format(keys)}"
+    ), columns

@@ -126,6 +126,18 @@ def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID, *, alone: b
         sql.run(sql.RELEASE, {"ids": failures.hung, "unsent": 0})
 
 
+def deliver_within(subscriber: Subscriber, ids: Sequence[int]) -> None:
+    """As `deliver`, for an atomic and unordered subscriber in the caller's transaction; raises what its handler raises.
+
+    Nothing is taken apart: the caller gives up its transaction, and calls `deliver` in another one.
+    """
+    failures = _Failures(subscriber)
+    for portion in _portions(subscriber, ids):
+        for delivery_id, error in _handle(subscriber, failures, None, portion, savepoint=False).items():
+            failures.add(delivery_id, error)
+    failures.write(None)
+
+
 def _begin_alone(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> list[int]:
     """Counts what an earlier try left unanswered; returns what may be tried once more."""
     rows = sql.run(sql.BEGIN_ALONE, {"ids": list(ids), "lease": lease, "attempts": subscriber.retry.attempts})
@@ -187,11 +199,11 @@ def _attempt(subscriber: Subscriber, failures: _Failures, lease: UUID | None, id
 
 
 def _handle(
-    subscriber: Subscriber, failures: _Failures, lease: UUID | None, ids: Sequence[int]
+    subscriber: Subscriber, failures: _Failures, lease: UUID | None, ids: Sequence[int], *, savepoint: bool = True
 ) -> Mapping[int, Exception]:
     """One call of the handler with what is still to be done of these: what it says failed. Raises what it raises."""
     if lease is None:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=savepoint):
             taken = _take(ids, failures)
             bad = _call(subscriber, taken)
             sql.run(sql.DONE, [[one.id for one in taken if one.id not in bad]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,8 +16,9 @@ from django.db import DatabaseError, InterfaceError, transaction
 
 from events import livez, sql, wake
 from events.broker import AWAY, depths, send
-from events.deliver import deliver
+from events.deliver import deliver, deliver_within
 from events.heartbeat import beat
+from events.isolation import database_lost
 from events.queues import Queue
 from events.subscribers import Subscriber, subscriber, subscribers
 
@@ -109,20 +111,40 @@ class Relay:
     def _relay(self, names: list[str], *, ordered: bool) -> int:
         """Inline subscribers are handled within the claim's transaction; the others' messages leave after it.
 
-        What may be poison is handled after it, too: the claim is then committed, and a death leaves its trace.
+        What may be poison is handled after it, too: the claim is then committed, and a death leaves its trace. And so
+        is what has just failed within it.
         """
-        later: list[Batch] = []
-        with transaction.atomic():
-            batches = self._claim_ordered(*names) if ordered else self._claim(names)
-            for batch in batches:
-                if batch.subscriber.at_relay and not (batch.alone or self.careful):
-                    deliver(batch.subscriber, batch.ids, batch.lease)
-                else:
-                    later.append(batch)
+        if self.careful or ordered:
+            batches = later = self._claimed(names, ordered=ordered)
+        else:
+            try:
+                batches, later = self._claimed_and_handled(names)
+            except Exception as error:
+                if database_lost(error):
+                    raise
+                log.warning("a batch fails; it is handled after its claim", error=str(error))
+                batches = later = self._claimed(names, ordered=False)
         unsent = [batch for batch in later if not self._pass_on(batch)]
         if unsent:
             sql.run(sql.UNSEND, [[id_ for batch in unsent for id_ in batch.ids], unsent[0].lease])
         return sum(len(batch.ids) for batch in batches if batch not in unsent)
+
+    def _claimed(self, names: list[str], *, ordered: bool) -> list[Batch]:
+        with transaction.atomic():
+            return self._claim_ordered(*names) if ordered else self._claim(names)
+
+    def _claimed_and_handled(self, names: list[str]) -> tuple[list[Batch], list[Batch]]:
+        """What was claimed, and what of it is still to be passed on."""
+        at_once = [one.name for one in subscribers() if one.at_relay]
+        later: list[Batch] = []
+        with transaction.atomic():
+            batches = self._claim(names, at_once)
+            for batch in batches:
+                if batch.subscriber.name in at_once and not batch.alone:
+                    deliver_within(batch.subscriber, batch.ids)
+                else:
+                    later.append(batch)
+        return batches, later
 
     def _pass_on(self, batch: Batch) -> bool:
         """False for what has to wait for the broker, or for the next relay."""
@@ -134,11 +156,11 @@ class Relay:
         beat("relay")  # each of them may have to wait for a broker that does not answer
         return send(self.app, batch.subscriber.name, batch.arguments)
 
-    def _claim(self, names: list[str]) -> list[Batch]:
+    def _claim(self, names: list[str], at_once: Sequence[str] = ()) -> list[Batch]:
+        """`at_once`: subscribers that are handled before the claim's commit, and so need no lease."""
         lease = uuid4()
-        at_once = [] if self.careful else [one.name for one in subscribers() if one.at_relay and one.atomic]
         parameters = {"seconds": self.lease, "lease": lease, "subscribers": names, "limit": self.batch}
-        return _batches(sql.run(sql.CLAIM, {**parameters, "at_once": at_once}), lease)
+        return _batches(sql.run(sql.CLAIM, {**parameters, "at_once": list(at_once)}), lease)
 
     def _claim_ordered(self, name: str) -> list[Batch]:
         if not sql.run(sql.LOCK_ORDERED, [name])[0][0]:

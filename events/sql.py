@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db import connection
 
+from events.keyed import Keyed
+
 
 def run(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Executes on the connection of this thread; the rows, if there are any."""
@@ -27,18 +29,18 @@ _TYPES = ("uuid", "text", "int", "text", "text", "jsonb", "text", "text", "text"
 
 # Rows come in as one array per column, so that a batch of any size is one statement with one plan. They are numbered
 # and come back in the order in which they were given, as in Django's own inserts of many rows.
-APPEND = f"""
+APPEND = Keyed(f"""
 {_EVENTS} SELECT * FROM unnest({", ".join(f"%s::{type}[]" for type in _TYPES)})
 RETURNING position
-"""  # noqa: S608  names of columns, no input  # nosec B608
+""")  # noqa: S608  names of columns, no input  # nosec B608
 
 # An index-only scan backward over (stream, stream_version), one step for each stream.
-LAST_VERSIONS = """
+LAST_VERSIONS = Keyed("""
 SELECT asked.stream, coalesce((
     SELECT stream_version FROM events_storedevent stored WHERE stored.stream = asked.stream
     ORDER BY stream_version DESC LIMIT 1), 0)
 FROM unnest(%s::text[]) AS asked (stream)
-"""
+""")
 
 # One event beside each subscriber of its class.
 _DELIVERIES = """
@@ -46,7 +48,7 @@ INSERT INTO events_delivery (event_id, subscriber, stream, state, due_at, leases
 SELECT event_id, subscriber, CASE WHEN ordered THEN stream END, 'pending', now(), 0, 0
 FROM {recorded} CROSS JOIN unnest(%s::text[], %s::bool[]) AS listening (subscriber, ordered)
 """
-ADD_DELIVERIES = _DELIVERIES.format(recorded="unnest(%s::bigint[], %s::text[]) AS recorded (event_id, stream)")
+ADD_DELIVERIES = Keyed(_DELIVERIES.format(recorded="unnest(%s::bigint[], %s::text[]) AS recorded (event_id, stream)"))
 
 # The same two as parts of a larger statement; to be formatted with its part `gate`: an event whose stream has no row
 # there is not written.
@@ -99,22 +101,22 @@ RETURNING id, subscriber, event_id, leases
 LOCK_ORDERED = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.ordered:' || %s, 0))"
 
 # Both by primary key. A delivery that another worker has locked at this instant is being handled: skip it.
-TAKE = """
+TAKE = Keyed("""
 SELECT delivery.id, delivery.attempts, delivery.leases, event.position, event.event_id, event.stream, event.type,
        event.version, coalesce(delivery.edited_data, event.data)::text, event.correlation_id, event.actor,
        event.traceparent, event.time, delivery.replay_id
 FROM events_delivery delivery
 CROSS JOIN LATERAL (SELECT * FROM events_storedevent WHERE position = delivery.event_id OFFSET 0) event
-WHERE delivery.id = ANY(%s) AND delivery.state || '' = 'pending'
+WHERE delivery.id = ANY(ARRAY(SELECT unnest(%s::bigint[]))) AND delivery.state || '' = 'pending'
 ORDER BY event.position FOR UPDATE OF delivery SKIP LOCKED
-"""
+""")
 
 # The fence for handlers that work outside a transaction: only the holder of the lease goes on.
-TAKE_OVER = """
+TAKE_OVER = Keyed("""
 UPDATE events_delivery SET lease = %s, due_at = now() + make_interval(secs => %s)
-WHERE id = ANY(%s) AND state || '' = 'pending' AND lease = %s
+WHERE id = ANY(ARRAY(SELECT unnest(%s::bigint[]))) AND state || '' = 'pending' AND lease = %s
 RETURNING id
-"""
+""")
 
 RENEW = """
 UPDATE events_delivery SET due_at = now() + make_interval(secs => %(seconds)s)
@@ -127,11 +129,15 @@ UPDATE events_delivery SET due_at = now(), alone_at = NULL, leases = greatest(le
 WHERE id = ANY(%(ids)s) AND state || '' = 'pending' AND lease = %(lease)s
 """
 
-DONE = "UPDATE events_delivery SET state = 'done', done_at = now() WHERE id = ANY(%s) AND state || '' = 'pending'"
+DONE = Keyed("""
+UPDATE events_delivery SET state = 'done', done_at = now()
+WHERE id = ANY(ARRAY(SELECT unnest(%s::bigint[]))) AND state || '' = 'pending'
+""")
 
-DONE_UNDER_LEASE = """
-UPDATE events_delivery SET state = 'done', done_at = now() WHERE id = ANY(%s) AND state || '' = 'pending' AND lease = %s
-"""
+DONE_UNDER_LEASE = Keyed("""
+UPDATE events_delivery SET state = 'done', done_at = now()
+WHERE id = ANY(ARRAY(SELECT unnest(%s::bigint[]))) AND state || '' = 'pending' AND lease = %s
+""")
 
 # A failure counts, sets the retry clock and leaves a record, in one statement. Whoever lost the lease writes nothing.
 FAIL = """

@@ -1,6 +1,7 @@
 """The hint that something is due. It hurries the relay; the relay's own polling is the truth.
 
-A list rather than Pub/Sub, so that one hint wakes one relay. A server that is away or frozen must not slow the
+A list rather than Pub/Sub, so that one hint wakes one relay; it holds one at most, for whoever looks finds all that is
+due. A server that is away or frozen must not slow the
 request down that just committed: after a failure nothing is tried for a second.
 """
 
@@ -63,7 +64,7 @@ class _Teller:
     def __init__(self, pool: Any) -> None:
         self._connection = pool.make_connection()
         self._connection.register_connect_callback(self._without_answers)
-        commands = [("LPUSH", WAKE, 1), ("LTRIM", WAKE, 0, 7), ("PUBLISH", APPENDED, 1)]
+        commands = [("LPUSH", WAKE, 1), ("LTRIM", WAKE, 0, 0), ("PUBLISH", APPENDED, 1)]
         self._hint = self._connection.pack_commands(commands)
         self._lock = threading.Lock()  # the words of two threads must not mix
 
@@ -83,15 +84,8 @@ def _teller(client: "redis.Redis", pid: int) -> _Teller:
 
 
 def wait(seconds: float) -> bool:
-    """Sleeps until a hint or for so many seconds; further hints of the same instant are taken with it.
-
-    Raises redis.RedisError at once when the server is away.
-    """
-    hint = _waiting_client().blpop([WAKE], timeout=seconds)
-    if hint is None:
-        return False
-    _waiting_client().delete(WAKE)
-    return True
+    """Sleeps until a hint or for so many seconds. Raises redis.RedisError at once when the server is away."""
+    return _waiting_client().blpop([WAKE], timeout=seconds) is not None
 
 
 @cache

@@ -16,6 +16,8 @@ class Shelf(msgspec.Struct):
     sku: str
     warehouse: str
     available: int
+    priority: int = 0
+    low_stock: int = 0
     taken: int = 0
 
 

@@ -98,7 +98,7 @@ def _hold_again(expired: Sequence[Reservation], portions: Mapping[UUID, Sequence
         return
     of_expired = {one.order_id: portions[one.order_id] for one in expired}
     taken = _totals(of_expired)
-    _lock_stock(taken)
+    sql.run(sql.LOCK_STOCK, [sorted(taken)])
     free = {stock.id: stock.available for stock in Stock.objects.filter(id__in=taken)}
     if any(free[stock_id] < quantity for stock_id, quantity in taken.items()):
         raise HoldLost("the hold ran out and the goods went to others: restock, then retry the step")
@@ -136,7 +136,6 @@ def take_back(returns: Sequence[tuple[UUID, Sequence[tuple[str, int]]]]) -> None
                 on_hand[portion.stock_id] += quantity
         save_all([one for one in reservations.values() if one.recorded], STATE)
         sql.run(sql.RESTOCK, [list(on_hold), list(on_hold.values())])
-        _lock_stock(on_hand)
         _change({stock_id: (quantity, 0) for stock_id, quantity in on_hand.items()})
 
 
@@ -157,21 +156,20 @@ def _take(portions: Sequence[_Portion], items: Sequence[tuple[str, int]]) -> lis
 
 
 def _lock(skus: set[str]) -> Shelves:
-    rank = {code: place for place, (code,) in enumerate(sql.run(sql.PRIORITIES, []))}
     by_sku: dict[str, list[Shelf]] = defaultdict(list)
     for row in sql.run(sql.LOCK_PRODUCTS, [sorted(skus)]):
         by_sku[row[1]].append(Shelf(*row))
     for shelves in by_sku.values():
-        shelves.sort(key=lambda shelf: rank[shelf.warehouse])
+        shelves.sort(key=lambda shelf: (shelf.priority, shelf.warehouse))
     return Shelves(by_sku)
 
 
 def _reservations(order_ids: Wanted) -> set[UUID]:
-    return set(Reservation.objects.filter(order_id__among=order_ids).values_list("order_id", flat=True))
+    return {order_id for (order_id,) in sql.run(sql.RESERVED, [list(order_ids)])}
 
 
 def _locked(order_ids: Sequence[UUID]) -> list[Reservation]:
-    return Reservation.objects.locked(order_ids, *STATE)
+    return Reservation.locked(order_ids, *STATE)
 
 
 def _committed(order_ids: Sequence[UUID]) -> list[Reservation]:
@@ -188,7 +186,6 @@ def _portions(reservations: Sequence[Reservation]) -> dict[UUID, list[_Portion]]
 
 def _change_by(portions: Mapping[UUID, Sequence[_Portion]], *, on_hand: int, held: int) -> None:
     totals = _totals(portions)
-    _lock_stock(totals)
     _change({stock_id: (on_hand * total, held * total) for stock_id, total in totals.items()})
 
 
@@ -201,25 +198,19 @@ def _totals(portions: Mapping[UUID, Sequence[_Portion]]) -> dict[int, int]:
     return totals
 
 
-def _lock_stock(stock_ids: Mapping[int, int]) -> None:
-    if stock_ids:
-        sql.run(sql.LOCK_STOCK, [sorted(stock_ids)])
-
-
 def _change(changes: Mapping[int, tuple[int, int]]) -> None:
     if changes:
         on_hand = [change[0] for change in changes.values()]
         held = [change[1] for change in changes.values()]
-        sql.run(sql.CHANGE_STOCK, [list(changes), on_hand, held])
+        sql.run(sql.CHANGE_STOCK, {"ids": list(changes), "on_hand": on_hand, "held": held})
 
 
 def _tell_low(shelves: Shelves, before: Mapping[str, int]) -> None:
     """Only who crosses the threshold downward is told of, once."""
-    thresholds = dict(sql.run(sql.THRESHOLDS, [list(before)]))
     low = [
-        InventoryLow(sku=sku, available=shelves.available(sku), threshold=threshold)
-        for sku, threshold in thresholds.items()
-        if shelves.available(sku) < threshold <= before[sku]
+        InventoryLow(sku=sku, available=left, threshold=threshold)
+        for sku, (shelf, *_) in shelves.by_sku.items()
+        if (left := shelves.available(sku)) < (threshold := shelf.low_stock) <= before[sku]
     ]
     if low:
         emit(low)

@@ -1,18 +1,19 @@
 """The statements on notifications and webhooks that matter for speed, with the plan that they rely on."""
 
+from events.keyed import Keyed
 from events.sql import run
 
 __all__ = ["run"]
 
 # What is there already stays as it is, and its id is not among those that come back.
-ADD_LETTERS = """
+ADD_LETTERS = Keyed("""
 INSERT INTO notifications_notification (id, order_id, about, kind, recipient, subject, text, html, created_at, error)
 SELECT id, order_id, about, %s, recipient, subject, text, html, now(), ''
 FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
      AS letter (id, order_id, about, recipient, subject, text, html)
 ON CONFLICT (order_id, kind, about) DO NOTHING
 RETURNING id
-"""
+""")
 
 # By the unique index on (order, kind, about), of which an order has a handful.
 UNSENT = """
@@ -21,7 +22,9 @@ WHERE order_id = ANY(%s) AND kind = %s AND about = ANY(%s) AND sent_at IS NULL
 """
 
 # Both by primary key.
-SENT = "UPDATE notifications_notification SET sent_at = now(), error = '' WHERE id = ANY(%s)"
+SENT = Keyed("""
+UPDATE notifications_notification SET sent_at = now(), error = '' WHERE id = ANY(ARRAY(SELECT unnest(%s::uuid[])))
+""")
 UNSENDABLE = """
 UPDATE notifications_notification SET error = outcome.error FROM unnest(%s::uuid[], %s::text[]) AS outcome (id, error)
 WHERE notifications_notification.id = outcome.id

@@ -123,10 +123,11 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         # Celery closes the connection around every task; a pool makes that cost nothing.
         "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 10},
         "server_side_binding": True,  # arrays travel as they are instead of as literals
-        "prepare_threshold": None,  # a plan made while a table was small must not be kept as it grows
-        # Rows are looked up by their keys and lie in memory, so that an index costs hardly more than a scan; and no
-        # statement here runs for long enough to be worth compiling.
-        "options": "-c random_page_cost=1.1 -c jit=off",
+        "prepare_threshold": 0,  # but our engine lets only be prepared what is `events.keyed`
+        # Rows are looked up by their keys and lie in memory, so that an index costs hardly more than a scan; where
+        # there is one, no table is read as a whole, however small it was when the plan was made. And no statement here
+        # runs for long enough to be worth compiling.
+        "options": "-c random_page_cost=1.1 -c enable_seqscan=off -c jit=off",
         "connect_timeout": 5,
         # A peer that vanished is noticed within half a minute instead of two hours.
         "keepalives_idle": 10,

@@ -17,6 +17,7 @@ from events.aggregate import number
 from events.columns import Column, array_type, values_of
 from events.context import Context, caused_by
 from events.deliveries import listening
+from events.keyed import Keyed
 from events.log import columns_of
 from orders.events import OrderCreated
 from orders.idempotency import CLAIM_AND_KEEP, Answer, Once
@@ -54,13 +55,13 @@ class Writing:
 @cache
 def _statement() -> str:
     """Looks nothing up but in unique indexes, so that its plan is the same for tables of any size."""
-    return f"""
+    return Keyed(f"""
 WITH {CLAIM_AND_KEEP},
 placed AS ({_insert(Order, "id")} RETURNING '{Order.stream_kind}:' || id AS stream),
 lines AS ({_insert(OrderLine, "order_id")}),
 {sql.PARTS.format(gate="placed")}
 SELECT id FROM claimed
-"""  # noqa: S608  names of columns, no input  # nosec B608
+""")  # noqa: S608  names of columns, no input  # nosec B608
 
 
 def _insert(model: type[models.Model], order_id: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from events import sql
+from events.keyed import Keyed
 
 if TYPE_CHECKING:
     from orders.subscribers import Sales
@@ -25,17 +26,27 @@ ON CONFLICT (build, day, currency) DO UPDATE SET
 
 # One look into the unique index for each order. OFFSET 0 keeps the planner from making a join of it: of a table
 # that it has not analysed yet, it expects so many rows for a handful of orders that it would read them all.
-LINES = """
+LINES = Keyed("""
 SELECT line.order_id, line.sku, line.name, line.quantity, line.unit_price FROM unnest(%s::uuid[]) AS asked (id)
 CROSS JOIN LATERAL (SELECT * FROM orders_orderline WHERE order_id = asked.id OFFSET 0) AS line
 ORDER BY line.order_id, line.position
-"""
+""")
 
 # By primary key.
-HEADS = """
+HEADS = Keyed("""
 SELECT id, number, email, currency, total, shipping_address::text, cancel_reason, cancel_detail
-FROM orders_order WHERE id = ANY(%s)
-"""
+FROM orders_order WHERE id = ANY(ARRAY(SELECT unnest(%s::uuid[])))
+""")
+
+# By primary key.
+DUE = Keyed("""
+SELECT id, payment_token, total, currency FROM orders_order WHERE id = ANY(ARRAY(SELECT unnest(%s::uuid[])))
+""")
+
+
+def due(order_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
+    """(order, token, total, currency): what each is to be paid with."""
+    return sql.run(DUE, [list(order_ids)])
 
 
 def heads(order_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ CONFIRMED = ("status", "cancel_reason", "cancel_detail")
 
 
 def _locked(calls: Sequence[Call]) -> list[Order]:
-    return Order.objects.locked([call.subject for call in calls], "total", "currency", "cancel_request", *CONFIRMED)
+    return Order.locked([call.subject for call in calls], "total", "currency", "cancel_request", *CONFIRMED)
 
 
 @action(queue=Queue.ORDERS)
@@ -47,8 +47,7 @@ def ordered_items(order_ids: Sequence[UUID]) -> Mapping[UUID, list[tuple[str, in
 
 def amounts_due(order_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, Money]]:
     """What each order is to be paid with: (token, money)."""
-    rows = Order.objects.filter(id__among=order_ids).values_list("id", "payment_token", "total", "currency")
-    return {order_id: (token, Money(total, currency)) for order_id, token, total, currency in rows}
+    return {order_id: (token, Money(total, currency)) for order_id, token, total, currency in sql.due(order_ids)}
 
 
 def returned_items(return_ids: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, list[tuple[str, int]]]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from events import Backoff, Queue, Refused
@@ -40,7 +42,15 @@ def _payments(calls: Sequence[Call]) -> dict[UUID, Payment]:
 
 
 def _payments_of(ids: Sequence[UUID]) -> dict[UUID, Payment]:
-    return {payment.order_id: payment for payment in Payment.objects.locked(ids, *NEEDED)}
+    return {payment.order_id: payment for payment in Payment.locked(ids, *NEEDED)}
+
+
+def _as_loaded(answers: Sequence[Answer[Payment, Any]]) -> dict[UUID, Payment]:
+    """What was loaded for the calls. `save_all` raises Conflict for one that has been changed since: it is tried again.
+
+    Copies, because a batch that cannot be saved as a whole is saved in parts.
+    """
+    return {answer.call.subject: copy(answer.given) for answer in answers}
 
 
 # --- authorize ---------------------------------------------------------------------------------------------
@@ -63,7 +73,7 @@ def _to_authorize(calls: Sequence[Call]) -> Mapping[UUID, Payment]:
 
 
 def _save_authorizations(answers: Sequence[Answer[Payment, Authorization]]) -> None:
-    payments = _payments([answer.call for answer in answers])
+    payments = _as_loaded(answers)
     for answer in answers:
         payment = payments[answer.call.subject]
         if answer.refused:
@@ -91,7 +101,7 @@ def _to_capture(calls: Sequence[Call]) -> Mapping[UUID, Payment]:
 
 
 def _save_captures(answers: Sequence[Answer[Payment, None]]) -> None:
-    payments = _payments([answer.call for answer in answers])
+    payments = _as_loaded(answers)
     for answer in answers:
         payment = payments[answer.call.subject]
         if answer.refused:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from celery import Signature, chord, current_app
+from celery import current_app
 from django.db import InterfaceError, OperationalError, transaction
 
 from events.broker import AWAY, send
@@ -17,10 +17,11 @@ from events.isolation import database_lost
 from events.patience import patiently
 from events.queues import Queue
 from sagas.actions import Action, DatabaseAction, NetworkAction
-from sagas.declare import Step, saga
-from sagas.network import Leased, perform_leased, perform_network, take_leased
+from sagas.declare import Saga, Step, saga
+from sagas.network import Leased, perform_leased, perform_network, take_begun
 from sagas.perform import Ended, follows_at_once, perform_database
-from sagas.settle import Move, settle, together
+from sagas.results import Body, send_chord
+from sagas.settle import Move, Performed, settle, together
 
 log = structlog.get_logger(__name__)
 
@@ -82,24 +83,29 @@ def go_on_here(run_ids: Sequence[UUID], here: Collection[Queue]) -> None:
 
 def _settle_and_lease(run_ids: Sequence[UUID], here: Collection[Queue]) -> tuple[list[Move], Leased | None]:
     """What cannot be leased is begun all the same, and fails by itself."""
+    leased: list[Leased] = []
+
+    def begin(declared: type[Saga], name: str, ids: Sequence[UUID]) -> Callable[[], Performed] | None:
+        step = declared.steps[name]
+        action = step.action(undo=False)
+        if leased or not isinstance(action, NetworkAction) or action.queue not in here:
+            return None
+
+        def perform() -> Performed:
+            leased.append(take_begun(step, ids, advance))
+            return dict.fromkeys(ids)
+
+        return perform
+
     try:
         with transaction.atomic():
-            moves = settle(run_ids)
-            if len(moves) == 1 and (cohort := _sole_call(moves[0], here)):
-                return [], take_leased(cohort.declared, cohort.undo, cohort.run_ids, advance)
-            return moves, None
+            moves = settle(run_ids, at_once=begin)
+        return moves, leased[0] if leased else None
     except Exception as error:
         if database_lost(error):
             raise
         log.info("not leased at once", runs=len(run_ids), error=str(error))
     return settle(run_ids), None
-
-
-def _sole_call(move: Move, here: Collection[Queue]) -> Cohort | None:
-    if move.alone or len(move.steps) > 1:
-        return None
-    cohort = Cohort(move.saga, move.steps[0], move.undo, move.run_ids)
-    return cohort if isinstance(cohort.action, NetworkAction) and cohort.action.queue in here else None
 
 
 def _go_on(ended: Ended, at_once: Callable[[Cohort], bool]) -> None:
@@ -123,22 +129,12 @@ def publish(move: Move, cohorts: Sequence[Cohort]) -> None:
         send(current_app, cohort.action.task, _arguments(cohort, settles=True))
         return
     # Calls first, for they take longer: the others are sent meanwhile.
-    header = [_signature(cohort) for cohort in sorted(cohorts, key=lambda one: isinstance(one.action, DatabaseAction))]
-    body = current_app.signature(
-        "sagas.settle",
-        args=([str(run_id) for run_id in move.run_ids],),
-        immutable=True,
-        queue=str(move.body_queue),
-    )
+    header = sorted(cohorts, key=lambda one: isinstance(one.action, DatabaseAction))
+    body = Body("sagas.settle", ([str(run_id) for run_id in move.run_ids],), move.body_queue)
     try:
-        chord(header, app=current_app)(body)
+        send_chord(current_app, [(one.action.task, _arguments(one, settles=False)) for one in header], body)
     except AWAY as error:
         log.warning("chord not sent; the sweep will ask again", saga=move.saga, error=str(error))
-
-
-def _signature(cohort: Cohort) -> Signature:
-    arguments = _arguments(cohort, settles=False)
-    return current_app.signature(cohort.action.task, args=arguments, immutable=True)
 
 
 def _arguments(cohort: Cohort, *, settles: bool) -> tuple[Any, ...]:

@@ -1,9 +1,8 @@
--- KEYS: the parts that have ended, how many there are. ARGV: one that has just ended, seconds to remember it.
+-- KEYS: the parts that have ended. ARGV: one that has just ended, how many there are, seconds to remember it.
 redis.call('SADD', KEYS[1], ARGV[1])
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-local size = tonumber(redis.call('GET', KEYS[2]))
-if size and redis.call('SCARD', KEYS[1]) >= size then
-    redis.call('DEL', KEYS[1], KEYS[2])
-    return 1
+if redis.call('SCARD', KEYS[1]) < tonumber(ARGV[2]) then
+    redis.call('EXPIRE', KEYS[1], ARGV[3])
+    return 0
 end
-return 0
+redis.call('DEL', KEYS[1])
+return 1

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from events import DeclarationError, Event, Queue, subscribe
 from sagas.actions import Action, DatabaseAction, NetworkAction
-from sagas.plan import PlannedStep, Stage
+from sagas.plan import Go, PlannedStep, Stage, plan
 
 Given = Callable[[Sequence[UUID]], Mapping[UUID, Any]]
 """What the saga tells a step about its subjects; a service thus needs to know nothing of another's rows."""
@@ -72,6 +72,8 @@ class Saga:
     name: ClassVar[str]
     plan_stages: ClassVar[tuple[Stage, ...]]
     steps: ClassVar[dict[str, Step]]
+    first: ClassVar[tuple[str, ...]]
+    """The steps that a run begins with."""
 
     def __init_subclass__(
         cls, on: type[Event], when: Callable[[Any], bool] = lambda event: True, part: str = "", **options: Any
@@ -84,6 +86,7 @@ class Saga:
         stages = [stage.steps if isinstance(stage, Together) else (stage,) for stage in cls.stages]
         cls.plan_stages = tuple(tuple(step.planned() for step in stage) for stage in stages)
         cls.steps = _by_name(place, [step for stage in stages for step in stage])
+        cls.first = _first(place, cls.plan_stages)
         _check_pivots(place, stages)
         if part and part not in on.__struct_fields__:
             raise DeclarationError(f"{place}: part={part!r} must name a field of {on.__name__}")
@@ -96,6 +99,13 @@ def _by_name(place: str, steps: Sequence[Step]) -> dict[str, Step]:
     if not steps or len(by_name) != len(steps):
         raise DeclarationError(f"{place}: needs at least one step, and no two of the same name")
     return by_name
+
+
+def _first(place: str, stages: Sequence[Stage]) -> tuple[str, ...]:
+    begins = plan(stages, {})
+    if not isinstance(begins, Go):
+        raise DeclarationError(f"{place}: none of its steps does anything, they only undo")
+    return begins.steps
 
 
 def _check_pivots(place: str, stages: Sequence[Sequence[Step]]) -> None:

@@ -29,9 +29,9 @@ from events.patience import patiently
 from sagas import breakers, sql
 from sagas.actions import Answer, Call, NetworkAction
 from sagas.declare import Step
-from sagas.perform import Done, Ended, Failures, Outcome, conclude, take
+from sagas.perform import Done, Ended, Failures, Outcome, at_best, begin_leased, conclude, take
 from sagas.plan import StepState
-from sagas.settle import lock
+from sagas.settle import Known, lock
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -142,16 +142,31 @@ def take_leased(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Advanc
     with transaction.atomic(savepoint=False):
         calls, contexts = take(step, undo, run_ids)
         lease = _Lease(action, step.name, undo, uuid4(), contexts, advance)
-        if not calls:
-            return Leased(lease, [], set())
-        with caused_by(Context(actor=action.task), contexts):
-            given = action.load(calls)
-        turns = [_Turn(call, given[call.subject]) for call in calls if call.subject in given]
-        idle = [Outcome(call.run_id, _success(undo)) for call in calls if call.subject not in given]
-        concluded = conclude(step.name, undo, None, idle)
-        leased = [turn.call.run_id for turn in turns]
-        sql.run(sql.LEASE, [lease.id, leases.first_term(action.lease), leased, step.name])
-    return Leased(lease, turns, concluded)
+        leased = _load(lease, calls, None)
+        if leased.turns:
+            ids = [turn.call.run_id for turn in leased.turns]
+            sql.run(sql.LEASE, [lease.id, leases.first_term(action.lease), ids, step.name])
+    return leased
+
+
+def take_begun(step: Step, run_ids: Sequence[UUID], advance: Advance) -> Leased:
+    """As `take_leased`, for a step that these runs begin with it, in the transaction that has locked them."""
+    action = step.action(undo=False)
+    assert isinstance(action, NetworkAction)  # noqa: S101  for the type checker
+    id_ = uuid4()
+    calls, contexts = begin_leased(step, run_ids, id_, seconds=leases.first_term(action.lease))
+    return _load(_Lease(action, step.name, False, id_, contexts, advance), calls, id_)
+
+
+def _load(lease: _Lease, calls: Sequence[Call], held: UUID | None) -> Leased:
+    """Asks what each call needs; what has none to make is concluded. `held`: the lease that they are under already."""
+    if not calls:
+        return Leased(lease, [], set())
+    with caused_by(Context(actor=lease.action.task), lease.contexts):
+        given = lease.action.load(calls)
+    turns = [_Turn(call, given[call.subject]) for call in calls if call.subject in given]
+    idle = [Outcome(call.run_id, _success(lease.undo)) for call in calls if call.subject not in given]
+    return Leased(lease, turns, conclude(lease.step, lease.undo, held, idle))
 
 
 def _success(undo: bool) -> StepState:
@@ -209,18 +224,24 @@ def _write(lease: _Lease, heard: Sequence[_Heard], spared: Collection[UUID], *, 
     answers = [one.answer for one in heard if one.answer is not None]
 
     def save(portion: Sequence[Answer[Any, Any]]) -> None:
+        saved = at_best(partial(write, portion))
+        ended.runs.extend(saved.runs)
+        ended.moves.extend(saved.moves)
+
+    def write(portion: Sequence[Answer[Any, Any]], at_once: bool) -> Ended:
         saved = Ended()
         with transaction.atomic():
             locked = lock([answer.call.run_id for answer in portion]) if settles else []
-            ours = conclude(lease.step, lease.undo, lease.id, [_outcome(answer, lease.undo) for answer in portion])
+            outcomes = [_outcome(answer, lease.undo) for answer in portion]
+            ours = conclude(lease.step, lease.undo, lease.id, outcomes, tell=settles)
             entitled = [answer for answer in portion if answer.call.run_id in ours]
             if entitled:
                 with caused_by(Context(actor=lease.action.task), lease.contexts):
                     lease.action.save(entitled)
             called = {answer.call.run_id: answer.call for answer in portion if answer.call.run_id in ours}
-            saved.add(Done(lease.action, called, lease.contexts, locked), settles=settles)
-        ended.runs.extend(saved.runs)
-        ended.moves.extend(saved.moves)
+            done = Done(lease.action, called, lease.contexts, Known(locked, ours))
+            saved.add(done, settles=settles, at_once=at_once)
+        return saved
 
     apart(answers, save, lambda answer, error: failures.add(answer.call.run_id, error))
     ended.runs += failures.write()

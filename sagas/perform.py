@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -22,7 +23,7 @@ from sagas.actions import Action, Call, DatabaseAction, NetworkAction
 from sagas.declare import Saga, Step
 from sagas.models import SagaStep
 from sagas.plan import StepState
-from sagas.settle import Locked, Move, Performed, lock, settle
+from sagas.settle import Known, Move, NotAtOnce, Performed, lock, settle
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +97,20 @@ def take(
     `counted`: this try is in their attempts already. Raises Vanished where one has used them all up, unanswered.
     """
     rows = sql.run(sql.TAKE, {"ids": list(run_ids), "step": step.name, "state": expected_state(undo)})
+    return _calls(step, undo, rows, counted=counted)
+
+
+def begin_leased(
+    step: Step, run_ids: Sequence[UUID], lease: UUID, *, seconds: float
+) -> tuple[list[Call], dict[str, Context]]:
+    """As `take`, for a step that these runs, which are locked, now begin: under a lease of so many seconds."""
+    parameters = {"ids": list(run_ids), "step": step.name, "lease": lease, "seconds": seconds}
+    return _calls(step, False, sql.run(sql.BEGIN_LEASED, parameters), counted=True)
+
+
+def _calls(
+    step: Step, undo: bool, rows: Sequence[tuple[Any, ...]], *, counted: bool
+) -> tuple[list[Call], dict[str, Context]]:
     subjects = [row[1] for row in rows]
     given = step.given(subjects) if step.given and rows and not undo else {}
     skipped = dict(sql.run(sql.SKIPPED, [[row[0] for row in rows]])) if rows and undo else {}
@@ -111,12 +126,17 @@ def take(
     return calls, contexts
 
 
-def conclude(step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outcome]) -> set[UUID]:
-    """Writes final outcomes; returns the runs for which the writer was still entitled to."""
+def conclude(
+    step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outcome], *, tell: bool = False
+) -> dict[UUID, str | None]:
+    """Writes final outcomes; returns the runs for which the writer was still entitled to.
+
+    With `tell`, each with its steps as `sql.STEPS` shows them: for who has locked the runs.
+    """
     if not outcomes:
-        return set()
+        return {}
     rows = sql.run(
-        sql.CONCLUDE,
+        sql.CONCLUDE_AND_TELL if tell else sql.CONCLUDE,
         {
             "ids": [one.run_id for one in outcomes],
             "states": [one.state for one in outcomes],
@@ -127,7 +147,10 @@ def conclude(step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outco
             "lease": lease,
         },
     )
-    return {run_id for (run_id,) in rows}
+    if not tell:
+        return dict(rows)
+    now = {one.run_id: f"{step} {one.state}" for one in outcomes}
+    return {run_id: f"{others},{now[run_id]}" if others else now[run_id] for run_id, others in rows}
 
 
 class Ended(msgspec.Struct):
@@ -136,21 +159,35 @@ class Ended(msgspec.Struct):
     runs: list[UUID] = []
     moves: list[Move] = []
 
-    def add(self, done: Done, *, settles: bool) -> None:
-        """To be called at the end of the transaction that concluded this, which locked the runs first."""
+    def add(self, done: Done, *, settles: bool, at_once: bool) -> None:
+        """To be called at the end of the transaction that concluded this. Raises NotAtOnce, see `at_best`."""
         if settles:
-            self.moves += settle(list(done.calls), at_once=partial(_at_once, done), locked=done.locked)
+            self.moves += settle(
+                list(done.calls), at_once=partial(_at_once, done) if at_once else None, known=done.known
+            )
         else:
             self.runs += done.calls
 
 
 class Done(msgspec.Struct, frozen=True):
-    """The calls of an action that has been concluded for them, by run; `locked` are their runs, if locked before."""
+    """The calls of an action that has been concluded for them, by run; `known` of their runs, if those are locked."""
 
     action: Action
     calls: Mapping[UUID, Call]
     contexts: Mapping[str, Context]
-    locked: Locked = []
+    known: Known
+
+
+def at_best(work: Callable[[bool], Ended]) -> Ended:
+    """`work(True)`, which in its transaction also performs what follows at once; `work(False)` if that is what fails.
+
+    What failed is thereby begun as usual, and fails again by itself: its attempts are its own.
+    """
+    try:
+        return work(True)
+    except NotAtOnce as error:
+        log.info("not at once", error=str(error))
+        return work(False)
 
 
 def follows_at_once(action: Action, following: Action, runs: int) -> bool:
@@ -206,7 +243,7 @@ def perform_database(
 
     def attempt(portion: Sequence[UUID]) -> None:
         try:
-            performed = perform(portion)
+            performed = at_best(partial(perform, portion))
             ended.runs += performed.runs
             ended.moves += performed.moves
         except TimeLimitExceeded:
@@ -215,15 +252,16 @@ def perform_database(
             # Not taken apart, which would hang again and again: the sweep sends them again, at last alone.
             log.warning("cohort cut off", step=step.name, runs=len(portion))
 
-    def perform(portion: Sequence[UUID]) -> Ended:
+    def perform(portion: Sequence[UUID], at_once: bool) -> Ended:
         performed = Ended()
         with transaction.atomic():
             locked = lock(portion) if settles else []
             calls, contexts = take(step, undo, portion, counted=alone)
             failures.attempts.update({call.run_id: call.attempt - 1 for call in calls})
             if calls:
-                conclude(step.name, undo, None, _perform(action, calls, contexts))
-                performed.add(Done(action, {call.run_id: call for call in calls}, contexts, locked), settles=settles)
+                told = conclude(step.name, undo, None, _perform(action, calls, contexts), tell=settles)
+                done = Done(action, {call.run_id: call for call in calls}, contexts, Known(locked, told))
+                performed.add(done, settles=settles, at_once=at_once)
         return performed
 
     apart(run_ids, attempt, failures.add)

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import structlog
+from celery import Celery
 from celery.backends import redis
-from celery.canvas import Signature
+from celery.utils import uuid
 
 from events.broker import AWAY
+from events.queues import Queue
 
 COUNT = Path(__file__).with_name("count_part.lua")
 log = structlog.get_logger(__name__)
+
+
+class Body(NamedTuple):
+    """The task that follows when all parts of a chord have ended. It takes none of their results."""
+
+    task: str
+    args: Sequence[Any]
+    queue: Queue
+
+
+def send_chord(app: Celery, parts: Sequence[tuple[str, Sequence[Any]]], body: Body) -> None:
+    """Sends the parts, (task, arguments) each; on the wire, and to workers, it is Celery's own chord.
+
+    `celery.chord` copies, freezes and walks its parts as for one that is nested; that took three times as long as
+    the sending, and every order waits for it. Raises what the broker's client raises when the broker is away.
+    """
+    last = app.signature(body.task, args=body.args, immutable=True, queue=str(body.queue), task_id=uuid())
+    last["chord_size"] = len(parts)
+    group = uuid()
+    for index, (task, args) in enumerate(parts):
+        app.send_task(task, args=args, group_id=group, group_index=index, chord=cast("Any", last), add_to_parent=False)
 
 
 class Backend(redis.RedisBackend):
@@ -38,29 +62,23 @@ class Backend(redis.RedisBackend):
         """When a part has ended, well or not."""
         return result
 
-    def apply_chord(self, header_result_args: Any, body: Any, **options: Any) -> None:
-        """Before its parts are sent; Celery's own keeps the shape of their results."""
-
-    def set_chord_size(self, group_id: str, chord_size: int) -> None:
-        """Before the last part is sent."""
-        self.client.set(self.get_key_for_group(group_id, ".s"), chord_size, ex=self.expires)
-
     def on_chord_part_return(
         self, request: Any, state: str, result: Any, propagate: bool | None = None, **options: Any
     ) -> None:
         """A part has ended. A body that is counted and then not sent is made up for by the sweep."""
-        if not (request.id and request.group):
+        body = request.chord
+        if not (request.id and request.group and body.get("chord_size")):
             return
         try:
-            if self._count(request.group, request.id):
-                Signature.from_dict(request.chord, app=self.app).delay()
+            if self._count(request.group, request.id, body["chord_size"]):
+                self.app.send_task(body["task"], args=body["args"], add_to_parent=False, **body["options"])
         except AWAY as error:
             log.warning("chord not counted; the sweep will ask again", group=request.group, error=str(error))
 
-    def _count(self, group: str, part: str) -> bool:
-        """Whether it was the last one. One that comes twice counts once, and not at all when the chord is over."""
-        keys = [self.get_key_for_group(group, ".d"), self.get_key_for_group(group, ".s")]
-        return bool(self._script(keys=keys, args=[part, self.expires], client=self.client))
+    def _count(self, group: str, part: str, parts: int) -> bool:
+        """Whether it was the last of so many. One that comes twice counts once; not at all when the chord is over."""
+        key = self.get_key_for_group(group)
+        return bool(self._script(keys=[key], args=[part, parts, self.expires], client=self.client))
 
     @cached_property
     def _script(self) -> Any:

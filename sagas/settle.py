@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -59,17 +58,28 @@ class _Run(msgspec.Struct, frozen=True):
         return _decide(self.saga.name, self.steps, self.aborted)
 
 
-Performed = Mapping[UUID, tuple[StepState, str, str]]
+Performed = Mapping[UUID, tuple[StepState, str, str] | None]
 AtOnce = Callable[[type[Saga], str, Sequence[UUID]], Callable[[], Performed] | None]
 """What performs a step in the transaction that settles, if it can be performed there and then.
 
-Called, it gives the outcome (state, code, text) of as many runs as it can.
+Called, it gives the outcome (state, code, text) of as many runs as it can; None for one that it has begun, and keeps.
 """
 
 
 BEGUN = ("ids", "names", "deadlines")
 PERFORMED = ("ids", "names", "states", "codes", "errors")
 Locked = list[tuple[Any, ...]]
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What a transaction knows of runs that it has locked: what `lock` said of them, and their steps by run."""
+
+    rows: Locked
+    steps: Mapping[UUID, str | None]
+
+
+class NotAtOnce(Exception):
+    """What was to follow at once has failed: the transaction is to be done again without it."""
 
 
 class _OpenStep(msgspec.Struct, frozen=True):
@@ -111,19 +121,19 @@ class _Outcome:
 
 
 def settle(
-    run_ids: Sequence[UUID], *, late: bool = False, at_once: AtOnce | None = None, locked: Locked | None = None
+    run_ids: Sequence[UUID], *, late: bool = False, at_once: AtOnce | None = None, known: Known | None = None
 ) -> list[Move]:
     """Plans all of these runs in one transaction, the caller's if there is one, with a constant number of statements.
 
     Returns what has to be set going after the commit. Asking twice, or at the wrong moment, does no harm.
-    `late` also sends again what is due and sets the time of the next look. `at_once` may perform what comes next.
-    `locked`: what `lock` said of these runs, and others, in this transaction.
+    `late` also sends again what is due and sets the time of the next look. `at_once` may perform what comes next;
+    raises NotAtOnce if that fails. `known`: of these runs, and others, by the caller's transaction.
     """
     if not run_ids:
         return []
     outcome = _Outcome()
     with transaction.atomic(savepoint=False):
-        decided = [(run, run.decide()) for run in _read(run_ids, lock(run_ids) if locked is None else locked)]
+        decided = [(run, run.decide()) for run in _read(run_ids, known)]
         if at_once is not None:
             decided = _perform_at_once(decided, at_once)
         for run, decision in decided:
@@ -132,16 +142,6 @@ def settle(
         if late:
             _look_again(outcome, decided)
         outcome.write()
-    return outcome.all_moves()
-
-
-def begin(declared: type[Saga], run_ids: Sequence[UUID]) -> list[Move]:
-    """As `settle`, for runs that were inserted in this transaction: nothing has to be read of them."""
-    outcome = _Outcome()
-    for run_id in run_ids:
-        run = _Run(run_id, declared, RunState.RUNNING.value, False, "")
-        _note(outcome, run, run.decide())
-    outcome.write()
     return outcome.all_moves()
 
 
@@ -162,10 +162,13 @@ def lock(run_ids: Sequence[UUID]) -> Locked:
     return sql.run(sql.LOCK_RUNS, [list(run_ids)])
 
 
-def _read(run_ids: Sequence[UUID], locked: Locked) -> list[_Run]:
-    asked = set(run_ids)
-    rows = [row for row in locked if row[0] in asked]
-    steps = dict(sql.run(sql.STEPS, [[row[0] for row in rows]])) if rows else {}
+def _read(run_ids: Sequence[UUID], known: Known | None) -> list[_Run]:
+    if known is None:
+        rows = lock(run_ids)
+        steps: Mapping[UUID, str | None] = dict(sql.run(sql.STEPS, [[row[0] for row in rows]])) if rows else {}
+    else:
+        asked, steps = set(run_ids), known.steps
+        rows = [row for row in known.rows if row[0] in asked]
     runs = []
     for run_id, name, state, aborted in rows:
         try:
@@ -182,19 +185,14 @@ def _write(statement: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 
 
 def _perform_at_once(decided: list[tuple[_Run, Decision]], at_once: AtOnce) -> list[tuple[_Run, Decision]]:
-    """As long as what comes next is a single step that can be performed here and now; all of it, or nothing.
-
-    Where one of them fails, they are begun as usual, and what fails fails again by itself: its attempts are its own.
-    """
+    """As long as what comes next is a single step that can be performed here and now; all of it, or nothing."""
     outcomes: list[tuple[UUID, str, str, str, str]] = []
     try:
-        with ExitStack() as savepoint:
-            gone_on = _chain(decided, at_once, outcomes, savepoint)
+        gone_on = _chain(decided, at_once, outcomes)
     except Exception as error:
         if database_lost(error):
             raise
-        log.info("not at once", runs=len(decided), error=str(error))
-        return decided
+        raise NotAtOnce(str(error)) from error
     _write(sql.PERFORMED, PERFORMED, outcomes)
     return gone_on
 
@@ -203,7 +201,6 @@ def _chain(
     decided: list[tuple[_Run, Decision]],
     at_once: AtOnce,
     outcomes: list[tuple[UUID, str, str, str, str]],
-    savepoint: ExitStack,
 ) -> list[tuple[_Run, Decision]]:
     ready = decided
     while ready:
@@ -216,15 +213,17 @@ def _chain(
             perform = at_once(declared, step, [run.id for run in runs])
             if perform is None:
                 continue
-            if not outcomes:
-                savepoint.enter_context(transaction.atomic())
             performed = perform()
             for run in runs:
-                if run.id in performed:
-                    state, code, text = performed[run.id]
-                    outcomes.append((run.id, step, state.value, code, text))
-                    gone_on = msgspec.structs.replace(run, steps=f"{run.steps},{step} {state.value}".lstrip(","))
-                    after[run.id] = gone_on, gone_on.decide()
+                if run.id not in performed:
+                    continue
+                if (outcome := performed[run.id]) is None:
+                    after[run.id] = run, Wait()
+                    continue
+                state, code, text = outcome
+                outcomes.append((run.id, step, state.value, code, text))
+                gone_on = msgspec.structs.replace(run, steps=f"{run.steps},{step} {state.value}".lstrip(","))
+                after[run.id] = gone_on, gone_on.decide()
         ready = list(after.values())
         decided = [after.get(run.id, (run, decision)) for run, decision in decided]
     return decided

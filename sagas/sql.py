@@ -1,35 +1,41 @@
 """Every statement on runs and steps; each works on a whole cohort, and finds its rows by primary key."""
 
+from events.keyed import Keyed
 from events.sql import run
 
 __all__ = ["run"]
 
-START = """
-INSERT INTO sagas_sagarun (id, saga, subject, part, state, aborted, reason_code, reason, correlation_id, causation_id,
-                           actor, traceparent, started_at, wake_at)
-SELECT id, %(saga)s, subject, part, 'running', false, '', '', correlation_id, causation_id, actor, traceparent, now(),
-       now() + make_interval(secs => %(deadline)s)
-FROM unnest(%(ids)s::uuid[], %(subjects)s::uuid[], %(parts)s::uuid[], %(correlations)s::text[], %(causations)s::text[],
-            %(actors)s::text[], %(traces)s::text[])
-     AS new (id, subject, part, correlation_id, causation_id, actor, traceparent)
-"""
+# Runs, and each one's first steps.
+START = Keyed("""
+WITH started AS (
+    INSERT INTO sagas_sagarun (id, saga, subject, part, state, aborted, reason_code, reason, correlation_id,
+                               causation_id, actor, traceparent, started_at, wake_at)
+    SELECT id, %(saga)s, subject, part, 'running', false, '', '', correlation_id, causation_id, actor, traceparent,
+           now(), now() + make_interval(secs => %(deadline)s)
+    FROM unnest(%(ids)s::uuid[], %(subjects)s::uuid[], %(parts)s::uuid[], %(correlations)s::text[],
+                %(causations)s::text[], %(actors)s::text[], %(traces)s::text[])
+         AS new (id, subject, part, correlation_id, causation_id, actor, traceparent)
+)
+INSERT INTO sagas_sagastep (run_id, name, state, attempts, due_at, error_code, error, begun_at)
+SELECT id, step, 'waiting', 0, now() + make_interval(secs => %(deadline)s), '', '', now()
+FROM unnest(%(ids)s::uuid[]) AS new (id) CROSS JOIN unnest(%(steps)s::text[]) AS first (step)
+""")
 
 # One settle per run at a time; in the order of ids, so that two of them cannot deadlock.
-LOCK_RUNS = """
+LOCK_RUNS = Keyed("""
 SELECT id, saga, state, aborted FROM sagas_sagarun
 WHERE id = ANY(ARRAY(SELECT unnest(%s::uuid[]))) AND state IN ('running', 'compensating')
 ORDER BY id FOR NO KEY UPDATE
-"""
+""")
 
 # One line for each run, which says all that a decision needs: "hold_stock done,authorize_payment waiting leased". A
 # look into the primary key each; as a join, of tables that are not analysed yet, it would read them whole.
-STEPS = """
-SELECT asked.id, (
-    SELECT string_agg(name || ' ' || state || CASE WHEN lease IS NOT NULL AND due_at > now() THEN ' leased' ELSE '' END,
-                      ',')
-    FROM sagas_sagastep WHERE run_id = asked.id)
-FROM unnest(%s::uuid[]) AS asked (id)
+_STEPS_OF = """
+SELECT string_agg(name || ' ' || state || CASE WHEN lease IS NOT NULL AND due_at > now() THEN ' leased' ELSE '' END,
+                  ',')
+FROM sagas_sagastep WHERE run_id = {}
 """
+STEPS = Keyed(f"SELECT asked.id, ({_STEPS_OF.format('asked.id')}) FROM unnest(%s::uuid[]) AS asked (id)")  # noqa: S608
 
 SAID_NO = """
 SELECT run_id, name, state, error_code, error FROM sagas_sagastep
@@ -41,20 +47,33 @@ SELECT run_id, name, state, coalesce(due_at <= now(), false), due_at, unanswered
 WHERE run_id = ANY(%s) AND state IN ('waiting', 'undoing')
 """
 
-BEGIN = """
+BEGIN = Keyed("""
 INSERT INTO sagas_sagastep (run_id, name, state, attempts, due_at, error_code, error, begun_at)
 SELECT run_id, name, 'waiting', 0, now() + make_interval(secs => deadline), '', '', now()
 FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(deadlines)s::float8[]) AS new (run_id, name, deadline)
 ON CONFLICT DO NOTHING
-"""
+""")
+
+# Begun by whoever performs it: BEGIN, TAKE and LEASE in one. The rows are as TAKE's.
+BEGIN_LEASED = Keyed("""
+WITH begun AS (
+    INSERT INTO sagas_sagastep (run_id, name, state, attempts, lease, due_at, error_code, error, begun_at)
+    SELECT id, %(step)s, 'waiting', 1, %(lease)s, now() + make_interval(secs => %(seconds)s), '', '', now()
+    FROM unnest(%(ids)s::uuid[]) AS new (id)
+    ON CONFLICT DO NOTHING RETURNING run_id
+)
+SELECT run.id, coalesce(run.part, run.subject), run.subject, 1, run.reason_code, run.reason,
+       run.correlation_id, run.causation_id, run.actor, run.traceparent
+FROM begun CROSS JOIN LATERAL (SELECT * FROM sagas_sagarun WHERE id = begun.run_id OFFSET 0) AS run
+""")
 
 # Begun and ended in one transaction.
-PERFORMED = """
+PERFORMED = Keyed("""
 INSERT INTO sagas_sagastep (run_id, name, state, attempts, error_code, error, begun_at, done_at)
 SELECT run_id, name, state, 0, code, error, now(), now()
 FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(states)s::text[], %(codes)s::text[], %(errors)s::text[])
      AS new (run_id, name, state, code, error)
-"""
+""")
 
 BEGIN_UNDO = """
 INSERT INTO sagas_sagastep AS step (run_id, name, state, attempts, due_at, error_code, error, begun_at)
@@ -92,12 +111,12 @@ FROM unnest(%(ids)s::uuid[], %(codes)s::text[], %(reasons)s::text[]) AS new (id,
 WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
 """
 
-FINISH = """
+FINISH = Keyed("""
 UPDATE sagas_sagarun run SET state = new.state, wake_at = NULL,
        finished_at = CASE WHEN new.state <> 'stuck' THEN now() END
 FROM unnest(%(ids)s::uuid[], %(states)s::text[]) AS new (id, state)
 WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
-"""
+""")
 
 WAKE_AT = """
 UPDATE sagas_sagarun run SET wake_at = new.wake_at
@@ -106,23 +125,23 @@ WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
 """
 
 # A step that somebody has locked at this instant is being performed: skip it.
-TAKE = """
+TAKE = Keyed("""
 SELECT run.id, coalesce(run.part, run.subject), run.subject, step.attempts, run.reason_code, run.reason,
        run.correlation_id, run.causation_id, run.actor, run.traceparent
-FROM sagas_sagastep step JOIN sagas_sagarun run ON run.id = step.run_id
+FROM sagas_sagastep step CROSS JOIN LATERAL (SELECT * FROM sagas_sagarun WHERE id = step.run_id OFFSET 0) AS run
 WHERE step.run_id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[]))) AND step.name = %(step)s AND step.state = %(state)s
   AND (step.lease IS NULL OR step.due_at <= now())
 ORDER BY run.id FOR UPDATE OF step SKIP LOCKED
-"""
+""")
 
 SKIPPED = """
 SELECT run_id, array_agg(name) FROM sagas_sagastep WHERE run_id = ANY(%s) AND state = 'skipped' GROUP BY run_id
 """
 
-LEASE = """
+LEASE = Keyed("""
 UPDATE sagas_sagastep SET lease = %s, attempts = attempts + 1, due_at = now() + make_interval(secs => %s)
-WHERE run_id = ANY(%s) AND name = %s
-"""
+WHERE run_id = ANY(ARRAY(SELECT unnest(%s::uuid[]))) AND name = %s
+""")
 
 RENEW = """
 UPDATE sagas_sagastep SET due_at = now() + make_interval(secs => %(seconds)s)
@@ -143,14 +162,19 @@ UPDATE sagas_sagarun SET wake_at = now() WHERE id = ANY(ARRAY(SELECT run_id FROM
 
 # The fence: whoever lost the lease, or comes after the step has moved on, changes nothing. It stands in a CASE, for the
 # planner would else take its conditions for so rare that it expects one row, and tries every row against every other.
-CONCLUDE = """
+_CONCLUDE = """
 UPDATE sagas_sagastep step
 SET state = new.state, error_code = new.code, error = new.error, lease = NULL, due_at = NULL, done_at = now()
 FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(codes)s::text[], %(errors)s::text[]) AS new (id, state, code, error)
-WHERE step.run_id = new.id AND step.run_id = ANY(%(ids)s) AND step.name = %(step)s
+WHERE step.run_id = new.id AND step.run_id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[]))) AND step.name = %(step)s
   AND CASE WHEN step.state = %(state)s THEN step.lease IS NOT DISTINCT FROM %(lease)s::uuid ELSE false END
-RETURNING step.run_id
 """
+CONCLUDE = Keyed(f"{_CONCLUDE} RETURNING step.run_id, NULL")
+
+# Where the runs are locked: with the other steps of each, as STEPS shows them.
+CONCLUDE_AND_TELL = Keyed(f"""
+{_CONCLUDE} RETURNING step.run_id, ({_STEPS_OF.format("step.run_id AND name <> step.name")})
+""")
 
 # The breaker is open. Without a lease nobody was at it; with one the attempt that it began is not spent.
 POSTPONE = """

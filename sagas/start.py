@@ -14,7 +14,7 @@ from sagas import sql
 from sagas.declare import Saga
 from sagas.models import SagaRun
 from sagas.plan import RunState
-from sagas.settle import Move, begin
+from sagas.settle import Move
 
 SWEEP_BATCH = 500
 SWEEP_ROUNDS = 20
@@ -29,6 +29,7 @@ def start(declared: type[Saga], subjects: Sequence[UUID], parts: Sequence[UUID] 
     contexts = [context_of(str(subject)) for subject in subjects]
     parameters = {
         "saga": declared.name,
+        "steps": list(declared.first),
         "deadline": declared.deadline,
         "ids": ids,
         "subjects": list(subjects),
@@ -39,15 +40,15 @@ def start(declared: type[Saga], subjects: Sequence[UUID], parts: Sequence[UUID] 
         "traces": [context.traceparent for context in contexts],
     }
     sql.run(sql.START, parameters)
-    transaction.on_commit(partial(_set_going, begin(declared, ids)))
+    if ids:
+        transaction.on_commit(partial(_set_going, Move(declared.name, declared.first, False, ids)))
     return ids
 
 
-def _set_going(moves: Sequence[Move]) -> None:
+def _set_going(move: Move) -> None:
     from sagas.cohorts import Cohort, publish
 
-    for move in moves:
-        publish(move, [Cohort(move.saga, step, move.undo, move.run_ids) for step in move.steps])
+    publish(move, [Cohort(move.saga, step, move.undo, move.run_ids) for step in move.steps])
 
 
 def sweep() -> int:

@@ -9,11 +9,14 @@ from sagas import Answer, Call, Pivot, Refusals, Saga, Step, action, network_act
 RETRY = Backoff(base=1, cap=4, attempts=2)
 errors: dict[tuple[str, UUID], Exception] = {}
 calls_of: list[tuple[str, list[UUID]]] = []
+asked: list[UUID] = []
+"""Over the network."""
 
 
 def forget() -> None:
     errors.clear()
     calls_of.clear()
+    asked.clear()
 
 
 class ConsignmentWanted(Event, type="consignment.wanted", version="1.0", stream="parcel_id"):
@@ -41,6 +44,7 @@ def _booked(answers: Sequence[Answer[str, str]]) -> None:
 
 @network_action(queue=Queue.PAYMENTS, load=_to_book, save=_booked, retry=RETRY, lease=5, patience=2)
 async def book(call: Call, given: str) -> str:
+    asked.append(call.subject)
     return given
 
 

@@ -28,18 +28,18 @@ def test_a_batch_is_locked_in_the_order_of_its_keys():
         ) as queries,
         transaction.atomic(),
     ):
-        found = Order.objects.locked([ids[4], ids[1], ids[3], UUID(int=0)], "status")
+        found = Order.locked([ids[4], ids[1], ids[3], UUID(int=0)], "status")
     assert [order.id for order in found] == sorted([ids[1], ids[3], ids[4]])
     (query,) = [one["sql"] for one in queries if "SELECT" in one["sql"]]
     assert query.endswith("FOR NO KEY UPDATE")
     with transaction.atomic():
-        assert Order.objects.locked([]) == []
+        assert Order.locked([]) == []
 
 
 def test_what_was_not_loaded_comes_when_it_is_asked_for():
     (order_id,) = placed(1)
     with transaction.atomic():
-        (order,) = Order.objects.locked([order_id], "status")
+        (order,) = Order.locked([order_id], "status")
     assert order.get_deferred_fields() >= {"email", "created_at"}
     assert order.email == "a@example.com"
     assert not order._state.adding
@@ -48,7 +48,7 @@ def test_what_was_not_loaded_comes_when_it_is_asked_for():
 def test_a_batch_of_which_little_is_loaded_needs_no_more_statements():
     ids = placed(20)
     with transaction.atomic(), CaptureQueriesContext(connection) as queries:
-        orders = Order.objects.locked(ids, "status", "total", "currency")
+        orders = Order.locked(ids, "status", "total", "currency")
         for order in orders:
             order.confirm()
         save_all(orders, ("status",))

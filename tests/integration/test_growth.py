@@ -83,7 +83,7 @@ def test_the_hot_path_reads_no_more_rows_after_the_tables_have_grown(mail: Mail)
     assert growing.rows()["sagas_sagastep"] > 50_000
     assert growing.rows()["events_storedevent"] > 50_000
     assert read_too_much(lambda: place_and_settle(client, mail, ORDERS)) == {}
-    assert prepared() == 0, "what is prepared keeps the plans of small tables"
+    assert prepared() > 25
 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")

@@ -72,10 +72,12 @@ def test_a_database_step_waits_for_postgresql_and_spends_no_attempt(mail: Mail, 
 def test_the_answer_of_a_call_is_written_when_postgresql_is_back(mail: Mail, monkeypatch: pytest.MonkeyPatch):
     cut, usual = Cut(1), perform.conclude
 
-    def conclude(step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outcome]) -> set[UUID]:
+    def conclude(
+        step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outcome], *, tell: bool = False
+    ) -> dict[UUID, str | None]:
         if outcomes:
             cut()
-        return usual(step, undo, lease, outcomes)
+        return usual(step, undo, lease, outcomes, tell=tell)
 
     monkeypatch.setattr("sagas.network.conclude", conclude)
     (id_,) = wanted()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from unittest.mock import ANY
 from uuid import uuid4
 
@@ -32,9 +33,9 @@ class Unsuspecting(Relay):
 class ToldToStop(Relay):
     """The signal arrives between the claim and the sending."""
 
-    def _claim(self, names: list[str]) -> list[Batch]:
+    def _claim(self, names: list[str], at_once: Sequence[str] = ()) -> list[Batch]:
         self.stopping = True
-        return super()._claim(names)
+        return super()._claim(names, at_once)
 
 
 def test_what_a_relay_has_claimed_when_it_is_told_to_stop_is_due_for_the_next_one(mail: Mail):
