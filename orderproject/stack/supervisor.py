@@ -11,8 +11,8 @@ from orderproject.stack.logs import keep_small
 from orderproject.stack.processes import Process, ProcessSpec, how_it_ended
 
 TICK = 0.05
-TICK_OF_SERVING = 0.2
-"""Twenty looks a second at every child cost a stack that has nothing to do half a percent of a core."""
+TICK_OF_SERVING = 0.5
+"""Five looks a second at every child cost a stack that has nothing to do a sixth of a percent of a core."""
 STOP_WITHIN = 14.0
 LOG_CHECK = 10.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -14,7 +14,7 @@ PYTHON = sys.executable
 MACHINE = socket.gethostname()
 MANAGE = (PYTHON, "manage.py")
 CELERY = (PYTHON, "-m", "celery", "-A", "orderproject")
-WORKER = (*CELERY, "worker", "-E", "-l", "INFO", "--without-gossip", "--without-mingle")
+WORKER = (*CELERY, "worker", "-E", "-l", "INFO", "--without-gossip", "--without-mingle", "--heartbeat-interval", "10")
 
 
 def waves(at: Deployment) -> Waves:
