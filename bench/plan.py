@@ -13,8 +13,8 @@ COMPARED_OVER_HTTP = ("storm", "light")
 """Of these there is a second table, in which everybody calls the sandbox."""
 NOT_QUICK = ("sse", "relay", "replay", "idle", "soak")
 """Beside growth: what takes too long for a quick run, unless it is named."""
-NOT_LIGHT_WHEN_QUICK = ("celery-solo", "dbos-direct")
-"""No bar asks for their times."""
+IN_NO_BAR = {("light", "celery-solo"), ("light", "dbos-direct"), ("drain", "dbos-queue")}
+"""Nor in a quick run, unless the contender is named."""
 LONG_PAST = 100_000
 """Orders; with more of them a scenario is measured once, for they take minutes to load."""
 
@@ -84,7 +84,7 @@ def _gateways(scenario: str, wish: Wish) -> tuple[str, ...]:
 def _takes_part(contender: str, scenario: str, wish: Wish) -> bool:
     if wish.contenders and contender not in wish.contenders:
         return False
-    if wish.quick and not wish.contenders and scenario == "light" and contender in NOT_LIGHT_WHEN_QUICK:
+    if wish.quick and not wish.contenders and (scenario, contender) in IN_NO_BAR:
         return False
     return contender == OURS or scenario in PEERS[contender].scenarios
 
