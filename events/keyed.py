@@ -7,7 +7,7 @@ FEW = 20
 
 
 class Keyed(str):
-    """A statement that inserts what it is given, or looks up by a key each row that it touches.
+    """A statement that inserts what it is given, or looks up by a key each row that it touches, or follows an index.
 
     A plan that is kept cannot see its parameters. So keys stand as `ANY(ARRAY(SELECT unnest(…)))`, of which the planner
     always expects a few, and a second table is looked up row by row: `CROSS JOIN LATERAL (… OFFSET 0)`.

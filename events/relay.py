@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-import redis
 import structlog
 from celery import Celery, current_app
 from django.conf import settings
@@ -57,6 +56,8 @@ class Relay:
     app: Celery = current_app
     stopping: bool = False
     shut: bool = False
+    looked: set[Queue] | None = None
+    """The queues that were open when it went to sleep, after little work: the next order need not wait for a look."""
     careful: bool = True
     """Until all that was due has been claimed once: what it handles itself may be what its predecessor died of."""
 
@@ -77,14 +78,15 @@ class Relay:
             except (DatabaseError, InterfaceError, *AWAY) as error:
                 log.warning("relay waits for a server", error=str(error), kind=type(error).__name__)
                 time.sleep(self.poll)
-            self._sleep()
+            self._sleep(claimed)
 
-    def _sleep(self) -> None:
+    def _sleep(self, claimed: int) -> None:
         if self.stopping:
             return
         try:
+            self.looked = self._open_queues() if claimed <= FEW else None
             wake.wait(self.poll)
-        except redis.RedisError:
+        except AWAY:
             time.sleep(self.poll)
 
     def pump(self) -> int:
@@ -92,7 +94,7 @@ class Relay:
 
         The gate: while messages wait in a queue, its subscribers' deliveries stay rows, and the next batch grows.
         """
-        open_queues = self._open_queues()
+        open_queues, self.looked = self._open_queues() if self.looked is None else self.looked, None
         listening = [one for one in subscribers() if one.gates <= open_queues]
         self.shut = len(listening) < len(subscribers())
         claimed = 0

@@ -60,9 +60,10 @@ recorded AS ({_EVENTS} SELECT {_COLUMNS} FROM {{gate}}
 delivered AS ({_DELIVERIES.format(recorded="recorded")})
 """  # noqa: S608  names of columns, no input  # nosec B608
 
-# Index scan on delivery_due in its order; what another relay holds is skipped, not waited for. What is handled at once,
-# within the claim's transaction, is locked until then and needs no lease; what was leased before may be poison.
-CLAIM = """
+# Index scan on delivery_due in its order, however much is due; what another relay holds is skipped, not waited for.
+# What is handled at once, within the claim's transaction, is locked until then and needs no lease; what was leased
+# before may be poison.
+CLAIM = Keyed("""
 WITH due AS MATERIALIZED (
     SELECT id, subscriber, event_id, leases, subscriber = ANY(%(at_once)s) AND leases = 0 AS at_once
     FROM events_delivery
@@ -74,7 +75,7 @@ WITH due AS MATERIALIZED (
     WHERE id = ANY(ARRAY(SELECT id FROM due WHERE NOT at_once))
 )
 SELECT id, subscriber, event_id, leases + 1 FROM due
-"""
+""")
 
 # Claimed and then not sent: as if it had not been claimed. A message that left all the same comes too late.
 UNSEND = """
