@@ -158,9 +158,8 @@ class Worker:
 
         while True:
             lease = uuid4()
-            rows = sql.run(
-                sql.CLAIM, {"seconds": 60.0, "lease": lease, "subscribers": [SUBSCRIBER], "limit": self.message}
-            )
+            wanted = {"seconds": 60.0, "lease": lease, "subscribers": [SUBSCRIBER], "limit": self.message}
+            rows = sql.run(sql.CLAIM, {**wanted, "at_once": []})
             if not rows:
                 return
             yield [row[0] for row in rows], lease
