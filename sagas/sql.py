@@ -35,7 +35,7 @@ SELECT string_agg(name || ' ' || state || CASE WHEN lease IS NOT NULL AND due_at
                   ',')
 FROM sagas_sagastep WHERE run_id = {}
 """
-STEPS = Keyed(f"SELECT asked.id, ({_STEPS_OF.format('asked.id')}) FROM unnest(%s::uuid[]) AS asked (id)")  # noqa: S608
+STEPS = Keyed(f"SELECT asked.id, ({_STEPS_OF.format('asked.id')}) FROM unnest(%s::uuid[]) AS asked (id)")  # noqa: S608  # nosec B608
 
 SAID_NO = """
 SELECT run_id, name, state, error_code, error FROM sagas_sagastep
