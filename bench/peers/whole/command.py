@@ -25,7 +25,7 @@ def parser(program: str, variants: Sequence[str]) -> argparse.ArgumentParser:
     arguments.add_argument("--database-url", required=True)
     arguments.add_argument("--redis-url", required=True)
     arguments.add_argument("--gateway", default=INPROCESS, help=f"{INPROCESS}, or the sandbox's address")
-    arguments.add_argument("--quick", action="store_true", help="15 s of light load instead of 60")
+    arguments.add_argument("--quick", action="store_true", help="10 s of light load instead of 60")
     return arguments
 
 

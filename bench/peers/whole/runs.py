@@ -12,7 +12,7 @@ from bench.peers.whole.cost import Cost
 
 WARM_UP = 40
 LIGHT_SECONDS = 60
-LIGHT_SECONDS_QUICK = 15
+LIGHT_SECONDS_QUICK = 10
 PATIENCE = 120.0
 """Seconds without one more finished order, after which a run has failed."""
 
