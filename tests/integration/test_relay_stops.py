@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from unittest.mock import ANY
 from uuid import uuid4
@@ -79,7 +80,7 @@ def settled() -> Relay:
     """A relay that has once found nothing due any more."""
     relay = Relay()
     relay.pump()
-    assert not relay.careful
+    assert relay.settled
     return relay
 
 
@@ -116,6 +117,27 @@ def test_what_is_suspect_is_counted_by_a_settled_relay_too(mail: Mail, deadly: p
     assert the_one().alone_at is not None
 
 
+def test_a_relay_trusts_a_backlog_from_the_second_batch_of_a_subscriber_on(mail: Mail):
+    see(*"abcdef")
+    seen = Delivery.objects.filter(subscriber="tests.look_at_once")
+    relay = Relay(batch=2)
+    while not relay.settled:
+        relay.pump()
+    assert Counter(seen.values_list("state", "leases")) == {("done", 1): 2, ("done", 0): 4}
+
+
+def test_what_kills_a_trusting_relay_is_found_by_the_next_one(mail: Mail, deadly: pytest.MonkeyPatch):
+    relay = Relay(batch=2)
+    relay.met["tests.look_at_once"] = 2
+    see("a", "b", "c")
+    with pytest.raises(Killed):
+        relay.pump()
+    assert not Delivery.objects.filter(subscriber="tests.look_at_once", leases__gt=0).exists()
+    with pytest.raises(Killed):
+        Relay(batch=2).pump()
+    assert Delivery.objects.filter(subscriber="tests.look_at_once", leases=1).exists()
+
+
 def test_care_costs_one_commit_and_only_at_the_beginning(mail: Mail):
     def statements(relay: Relay) -> list[str]:
         see(str(uuid4()))
@@ -125,5 +147,5 @@ def test_care_costs_one_commit_and_only_at_the_beginning(mail: Mail):
 
     relay = Relay()
     careful, usual = statements(relay), statements(relay)
-    assert not relay.careful
+    assert relay.settled
     assert sum("BEGIN" in one for one in careful) == sum("BEGIN" in one for one in usual) + 1
