@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -23,6 +24,8 @@ def values_of(column: Column, rows: Sequence[models.Model], *, add: bool) -> lis
     if isinstance(column, models.CharField | models.TextField):
         return [value if value is None else str(value) for value in found]  # of a choice, its value
     if isinstance(column, AS_THEY_ARE):
+        return found
+    if isinstance(column, models.DecimalField) and set(map(type, found)) <= {Decimal}:
         return found
     return [column.get_db_prep_save(value, connection) for value in found]
 

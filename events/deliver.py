@@ -24,6 +24,7 @@ from events.codec import decode
 from events.context import Context, caused_by
 from events.errors import Refused, TimeLimitExceeded
 from events.event import Event
+from events.ids import subjects_of, texts_of
 from events.isolation import apart
 from events.models import Delivery, DeliveryState
 from events.patience import patiently
@@ -46,7 +47,8 @@ class Taken(msgspec.Struct, frozen=True):
     event_id: UUID
     event: Event
     context: Context
-    time: datetime
+    time: datetime | None
+    """When it was recorded, if the subscriber asks for that."""
     replay: UUID | None = None
 
     def key(self, subscriber: Subscriber) -> str:
@@ -204,28 +206,28 @@ def _handle(
     """One call of the handler with what is still to be done of these: what it says failed. Raises what it raises."""
     if lease is None:
         with transaction.atomic(savepoint=savepoint):
-            taken = _take(ids, failures)
+            taken = _take(subscriber, ids, failures)
             bad = _call(subscriber, taken)
             sql.run(sql.DONE, [[one.id for one in taken if one.id not in bad]])
     else:
-        taken = _take(ids, failures)
+        taken = _take(subscriber, ids, failures)
         bad = _call(subscriber, taken)
         done = [one.id for one in taken if one.id not in bad]
         patiently(partial(sql.run, sql.DONE_UNDER_LEASE, [done, lease]))  # the effect is there: not to be had again
     return bad
 
 
-def _take(ids: Sequence[int], failures: _Failures) -> list[Taken]:
-    rows = sql.run(sql.TAKE, [list(ids)])
+def _take(subscriber: Subscriber, ids: Sequence[int], failures: _Failures) -> list[Taken]:
+    rows = sql.run(sql.TAKE, [bool({"time", "times"} & set(subscriber.parameters)), list(ids)])
     failures.attempts.update({row[0]: row[1] for row in rows})
     return [
         Taken(
             id_, attempts, position, event_id, decode(type_, version, data),
-            Context(correlation, str(event_id), actor, trace), time_, replay,
+            Context(correlation, causation, actor, trace), time_, replay,
         )
         for (
             id_, attempts, _, position, event_id, _, type_, version, data, correlation, actor, trace, time_, replay,
-        ) in rows
+        ), causation in zip(rows, texts_of(row[4] for row in rows), strict=True)
     ]  # fmt: skip
 
 
@@ -242,7 +244,9 @@ def hand_over(subscriber: Subscriber, taken: Sequence[Taken], build: int | None 
     if not taken:
         return {}
     default = taken[0].context if len(taken) == 1 else Context(actor=subscriber.name)
-    with caused_by(default, {one.event.subject: one.context for one in taken}), limited(subscriber.limit):
+    subjects = subjects_of(one.event for one in taken)
+    contexts = {subject: one.context for subject, one in zip(subjects, taken, strict=True)}
+    with caused_by(default, contexts), limited(subscriber.limit):
         if not subscriber.takes_batches:
             (one,) = taken
             subscriber.handler(one.event, **_wanted(subscriber, key=lambda: one.key(subscriber), time=lambda: one.time))

@@ -19,7 +19,8 @@ def add_deliveries(sender: type[Event], recorded: Sequence[Recorded], **_: Any) 
     names, ordered = listening(sender)
     if not names:
         return
-    positions, streams = [one.position for one in recorded], [one.event.stream for one in recorded]
+    positions = [one.position for one in recorded]
+    streams = [one.event.stream for one in recorded] if any(ordered) else [""] * len(recorded)
     sql.run(sql.ADD_DELIVERIES, [positions, streams, names, ordered])
     transaction.on_commit(wake.relay)
 

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, transaction
-from uuid_utils.compat import uuid7
 
 from events import sql
 from events.codec import encode
 from events.context import context_of
 from events.errors import Conflict
 from events.event import Event
+from events.ids import fresh_ids, subjects_of
 from events.models import StoredEvent
 from events.signals import domain_event
 
@@ -59,10 +59,10 @@ def append(events: Sequence[tuple[Event, int]]) -> list[Recorded]:
 def columns_of(events: Sequence[tuple[Event, int]]) -> list[list[Any]]:
     """(event, stream version) pairs as the columns of the log, in the order of `sql.APPEND`: new ids first."""
     now = datetime.now(UTC)
-    subjects = [event.subject for event, _ in events]
+    subjects = subjects_of(event for event, _ in events)
     contexts = [context_of(subject) for subject in subjects]
     return [
-        [uuid7() for _ in events],
+        fresh_ids(len(events)),
         [f"{event.stream_kind}:{subject}" for (event, _), subject in zip(events, subjects, strict=True)],
         [version for _, version in events],
         [event.type for event, _ in events],

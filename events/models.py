@@ -98,7 +98,7 @@ class Delivery(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["due_at", "subscriber"], name="delivery_due", condition=Q(state="pending")),
+            models.Index(fields=["subscriber", "due_at"], name="delivery_due", condition=Q(state="pending")),
             models.Index(
                 fields=["subscriber", "stream", "id"],
                 name="delivery_ordered",

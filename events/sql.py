@@ -60,15 +60,19 @@ recorded AS ({_EVENTS} SELECT {_COLUMNS} FROM {{gate}}
 delivered AS ({_DELIVERIES.format(recorded="recorded")})
 """  # noqa: S608  names of columns, no input  # nosec B608
 
-# Index scan on delivery_due in its order, however much is due; what another relay holds is skipped, not waited for.
+# For each subscriber an index scan on delivery_due in its order, however much is due for it or for others; what another
+# relay holds is skipped, not waited for.
 # What is handled at once, within the claim's transaction, is locked until then and needs no lease; what was leased
 # before may be poison.
 CLAIM = Keyed("""
 WITH due AS MATERIALIZED (
-    SELECT id, subscriber, event_id, leases, subscriber = ANY(%(at_once)s) AND leases = 0 AS at_once
-    FROM events_delivery
-    WHERE state = 'pending' AND due_at <= now() AND stream IS NULL AND subscriber = ANY(%(subscribers)s)
-    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    SELECT delivery.*, subscriber = ANY(%(at_once)s) AND leases = 0 AS at_once
+    FROM unnest(%(subscribers)s::text[]) AS listening (name)
+    CROSS JOIN LATERAL (
+        SELECT id, subscriber, event_id, leases FROM events_delivery
+        WHERE state = 'pending' AND subscriber = listening.name AND due_at <= now() AND stream IS NULL
+        ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ) AS delivery
 ), leased AS (
     UPDATE events_delivery
     SET due_at = now() + make_interval(secs => %(seconds)s), lease = %(lease)s, leases = leases + 1
@@ -105,7 +109,7 @@ LOCK_ORDERED = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.ordere
 TAKE = Keyed("""
 SELECT delivery.id, delivery.attempts, delivery.leases, event.position, event.event_id, event.stream, event.type,
        event.version, coalesce(delivery.edited_data, event.data)::text, event.correlation_id, event.actor,
-       event.traceparent, event.time, delivery.replay_id
+       event.traceparent, CASE WHEN %s THEN event.time END, delivery.replay_id
 FROM events_delivery delivery
 CROSS JOIN LATERAL (SELECT * FROM events_storedevent WHERE position = delivery.event_id OFFSET 0) event
 WHERE delivery.id = ANY(ARRAY(SELECT unnest(%s::bigint[]))) AND delivery.state || '' = 'pending'

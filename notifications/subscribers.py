@@ -10,19 +10,19 @@ from notifications.webhooks import fan_out
 from orders.events import Goods, OrderCancelled, OrderConfirmed, OrderReturned, OrderShipped
 
 
-@subscribe(OrderConfirmed, queue=Queue.NOTIFICATIONS, batch=200, lease=300.0, atomic=False, breaker="smtp")
+@subscribe(OrderConfirmed, queue=Queue.NOTIFICATIONS, batch=250, lease=300.0, atomic=False, breaker="smtp")
 def mail_confirmation(events: Sequence[OrderConfirmed]) -> Failures:
     """Tells the customer that the order stands."""
     return _notify(Kind.CONFIRMATION, events)
 
 
-@subscribe(OrderCancelled, queue=Queue.NOTIFICATIONS, batch=200, lease=300.0, atomic=False, breaker="smtp")
+@subscribe(OrderCancelled, queue=Queue.NOTIFICATIONS, batch=250, lease=300.0, atomic=False, breaker="smtp")
 def mail_cancellation(events: Sequence[OrderCancelled]) -> Failures:
     """Tells the customer that the order did not come about, and why."""
     return _notify(Kind.CANCELLATION, events)
 
 
-@subscribe(OrderShipped, queue=Queue.NOTIFICATIONS, batch=200, lease=300.0, atomic=False, breaker="smtp")
+@subscribe(OrderShipped, queue=Queue.NOTIFICATIONS, batch=250, lease=300.0, atomic=False, breaker="smtp")
 def mail_shipment(events: Sequence[OrderShipped]) -> Failures:
     """Tells the customer what is in the parcel, and how to follow it."""
     return _tell(
@@ -31,7 +31,7 @@ def mail_shipment(events: Sequence[OrderShipped]) -> Failures:
     )
 
 
-@subscribe(OrderReturned, queue=Queue.NOTIFICATIONS, batch=200, lease=300.0, atomic=False, breaker="smtp")
+@subscribe(OrderReturned, queue=Queue.NOTIFICATIONS, batch=250, lease=300.0, atomic=False, breaker="smtp")
 def mail_return(events: Sequence[OrderReturned]) -> Failures:
     """Tells the customer what is taken back, and what is refunded."""
     return _tell(

@@ -242,7 +242,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 }
 
 # --- The relay ------------------------------------------------------------------------------------------
-RELAY_BATCH = env.int("RELAY_BATCH", default=1000)  # deliveries claimed at once
+RELAY_BATCH = env.int("RELAY_BATCH", default=2000)  # deliveries claimed at once, of each subscriber
 RELAY_POLL = env.float("RELAY_POLL", default=0.5)  # seconds between two looks when no hint arrives
 RELAY_LEASE = env.float("RELAY_LEASE", default=60.0)  # seconds until an unanswered delivery is sent again
 RELAY_PACE = env.float("RELAY_PACE", default=0.5)  # seconds in which a batch fills, once many come at a time

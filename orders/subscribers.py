@@ -31,7 +31,7 @@ class Sales:
 
 @subscribe(
     OrderConfirmed, OrderCancelled, OrderReturned,
-    queue=Queue.STREAMS, batch=500, replay=True, read_model=DailySales,
+    queue=Queue.STREAMS, batch=1000, replay=True, read_model=DailySales,
 )  # fmt: skip
 def daily_sales(events: Sequence[Sold], times: Sequence[datetime], build: int) -> None:
     """Counts what is sold, cancelled and returned, by day and currency."""

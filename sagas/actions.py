@@ -12,6 +12,7 @@ from celery import shared_task
 
 from events import Backoff, DeclarationError, Queue, Refused
 from events.breaker import Breaker, resolve
+from events.ids import ids_of
 from events.routing import assign
 
 In = TypeVar("In")
@@ -152,7 +153,7 @@ def _as_task(declared: Action, doc: str | None) -> None:
     ) -> int:
         from sagas.cohorts import Cohort, work
 
-        return work(Cohort(saga, step, undo, [UUID(run_id) for run_id in run_ids], alone), settles=settles)
+        return work(Cohort(saga, step, undo, ids_of(run_ids), alone), settles=settles)
 
     task.__doc__ = doc
     assign(declared.task, declared.queue)

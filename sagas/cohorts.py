@@ -13,6 +13,7 @@ from celery import current_app
 from django.db import InterfaceError, OperationalError, transaction
 
 from events.broker import AWAY, send
+from events.ids import texts_of
 from events.isolation import database_lost
 from events.patience import patiently
 from events.queues import Queue
@@ -130,7 +131,7 @@ def publish(move: Move, cohorts: Sequence[Cohort]) -> None:
         return
     # Calls first, for they take longer: the others are sent meanwhile.
     header = sorted(cohorts, key=lambda one: isinstance(one.action, DatabaseAction))
-    body = Body("sagas.settle", ([str(run_id) for run_id in move.run_ids],), move.body_queue)
+    body = Body("sagas.settle", (texts_of(move.run_ids),), move.body_queue)
     try:
         send_chord(current_app, [(one.action.task, _arguments(one, settles=False)) for one in header], body)
     except AWAY as error:
@@ -138,7 +139,7 @@ def publish(move: Move, cohorts: Sequence[Cohort]) -> None:
 
 
 def _arguments(cohort: Cohort, *, settles: bool) -> tuple[Any, ...]:
-    usual = (cohort.saga, cohort.step, cohort.undo, [str(run_id) for run_id in cohort.run_ids], settles)
+    usual = (cohort.saga, cohort.step, cohort.undo, texts_of(cohort.run_ids), settles)
     return (*usual, True) if cohort.alone else usual
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from events import DeclarationError, Event, Queue, subscribe
+from events.ids import ids_of, subjects_of
 from sagas.actions import Action, DatabaseAction, NetworkAction
 from sagas.plan import Go, PlannedStep, Stage, plan
 
@@ -125,7 +126,7 @@ def _listen(cls: type[Saga], on: type[Event], when: Callable[[Any], bool], part:
 
         wanted = [event for event in events if when(event)]
         parts = [getattr(event, part) for event in wanted] if part else None
-        start(cls, [UUID(event.subject) for event in wanted], parts)
+        start(cls, ids_of(subjects_of(wanted)), parts)
 
     begin.__name__ = begin.__qualname__ = cls.__name__
     begin.__module__ = cls.__module__
@@ -134,7 +135,7 @@ def _listen(cls: type[Saga], on: type[Event], when: Callable[[Any], bool], part:
         Queue(action.queue) for step in cls.steps.values() for action in (step.do, step.undo) if action is not None
     )
     queue = Queue.ORDERS if Queue.ORDERS in queues else min(queues)
-    subscribe(on, queue=queue, batch=500, at_relay=True, gates=queues)(begin)
+    subscribe(on, queue=queue, batch=1000, at_relay=True, gates=queues)(begin)
 
 
 _sagas: dict[str, type[Saga]] = {}

@@ -175,7 +175,8 @@ def _success(undo: bool) -> StepState:
 
 async def _call_all(lease: _Lease, turns: Sequence[_Turn]) -> list[_Heard]:
     leases.hold(lease.id, LEASED, {"ids": [turn.call.run_id for turn in turns], "step": lease.step})
-    tasks = [asyncio.create_task(_call_one(lease, turn)) for turn in turns]
+    limit = _limit()
+    tasks = [asyncio.create_task(_call_one(lease, turn, limit)) for turn in turns]
     done, late = await asyncio.wait(tasks, timeout=lease.action.patience)
     asyncio.gather(*late).add_done_callback(lambda _: leases.let_go(lease.id))
     for task in late:
@@ -183,9 +184,9 @@ async def _call_all(lease: _Lease, turns: Sequence[_Turn]) -> list[_Heard]:
     return [task.result() for task in done]
 
 
-async def _call_one(lease: _Lease, turn: _Turn) -> _Heard:
+async def _call_one(lease: _Lease, turn: _Turn, limit: asyncio.Semaphore) -> _Heard:
     try:
-        async with _limit():
+        async with limit:
             async with asyncio.timeout(lease.action.lease):
                 value = await lease.action.call(turn.call, turn.given)
     except Refused as refused:

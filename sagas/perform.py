@@ -15,6 +15,7 @@ from msgspec import structs
 
 from events.context import Context, caused_by
 from events.errors import TimeLimitExceeded, Vanished
+from events.ids import texts_of
 from events.isolation import apart
 from events.queues import served_here
 from events.time_limit import limited
@@ -116,13 +117,15 @@ def _calls(
     skipped = dict(sql.run(sql.SKIPPED, [[row[0] for row in rows]])) if rows and undo else {}
     calls, contexts = [], {}
     most = step.action(undo=undo).retry.attempts
-    for run_id, subject, whole, attempts, code, reason, correlation, causation, actor, trace in rows:
+    wholes = texts_of(row[2] for row in rows)
+    for row, whole in zip(rows, wholes, strict=True):
+        run_id, subject, _, attempts, code, reason, correlation, causation, actor, trace = row
         attempt = attempts if counted else attempts + 1
         if attempt > most:
             raise Vanished(f"{step.name} was begun {most} times and never came back")
         settled = frozenset(skipped.get(run_id, ()))
         calls.append(Call(run_id, subject, step.name, undo, attempt, code, reason, given.get(subject), settled))
-        contexts[str(whole)] = Context(correlation, causation, actor, trace)
+        contexts[whole] = Context(correlation, causation, actor, trace)
     return calls, contexts
 
 

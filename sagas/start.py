@@ -7,9 +7,9 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from uuid_utils.compat import uuid7
 
 from events.context import context_of
+from events.ids import fresh_ids, texts_of
 from sagas import sql
 from sagas.declare import Saga
 from sagas.models import SagaRun
@@ -25,8 +25,8 @@ def start(declared: type[Saga], subjects: Sequence[UUID], parts: Sequence[UUID] 
 
     `parts` names what of each subject the run is for, where one subject may have several runs.
     """
-    ids = [uuid7() for _ in subjects]
-    contexts = [context_of(str(subject)) for subject in subjects]
+    ids = fresh_ids(len(subjects))
+    contexts = [context_of(subject) for subject in texts_of(subjects)]
     parameters = {
         "saga": declared.name,
         "steps": list(declared.first),

@@ -1,9 +1,8 @@
 """The saga kernel's own Celery tasks."""
 
-from uuid import UUID
-
 from celery import shared_task
 
+from events.ids import ids_of
 from events.queues import Queue, served_here
 from events.routing import assign
 from sagas.cohorts import go_on_here
@@ -18,7 +17,7 @@ assign("sagas.prune", Queue.STREAMS)
 @shared_task(name="sagas.settle")
 def settle_task(run_ids: list[str]) -> None:
     """The body of a stage's chord: it only wakes the runs, their rows decide."""
-    go_on_here([UUID(run_id) for run_id in run_ids], served_here())
+    go_on_here(ids_of(run_ids), served_here())
 
 
 @shared_task(name="sagas.sweep")

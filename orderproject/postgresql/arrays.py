@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg import DataError
 from psycopg.types.array import ListDumper
 
@@ -20,17 +21,18 @@ class ArrayDumper(ListDumper):
 
     def dump(self, obj: list[Any]) -> Any:
         kinds = set(map(type, obj))
-        kinds.discard(type(None))
+        if not (whole := type(None) not in kinds):
+            kinds.remove(type(None))
         if len(kinds) != 1 or (write := _WRITERS.get(*kinds)) is None:
             return super().dump(obj)
-        if None not in obj:
+        if whole:
             return f"{{{','.join(write(obj))}}}".encode()
         written = iter(write([item for item in obj if item is not None]))
         return f"{{{','.join(['NULL' if item is None else next(written) for item in obj])}}}".encode()
 
 
 def _uuids(items: Sequence[UUID]) -> list[str]:
-    return [f"{item.int:032x}" for item in items]
+    return msgspec.to_builtins(items)  # type: ignore[no-any-return]
 
 
 def _texts(items: Sequence[str]) -> list[str]:
