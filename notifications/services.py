@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import get_connection
 from django.db import transaction
 from django.template.loader import get_template
 from msgspec.structs import astuple
@@ -29,6 +29,7 @@ from events.log import emit
 from events.patience import patiently
 from notifications import sql
 from notifications.events import NotificationFailed, NotificationSent
+from notifications.mail import Mail
 from notifications.models import Kind, Notification, Webhook, WebhookDeliveryState
 from notifications.ports import OrderSummary, order_summaries
 
@@ -118,14 +119,9 @@ def tell_owner(webhook_id: UUID, key: str) -> None:
         return  # there is nobody to tell, or nothing any more
     context = {"webhook": webhook, "waiting": webhook.deliveries.filter(state=WebhookDeliveryState.PENDING).count()}
     text, html = _templates("webhook_disabled")
-    message = EmailMultiAlternatives(
-        "Your webhook was switched off",
-        text.render(context),
-        to=[webhook.owner.email],
-        headers={"Message-ID": f"<{key.replace(':', '.')}@notifications>"},
-    )
-    message.attach_alternative(html.render(context), "text/html")
-    message.send()
+    message_id = f"<{key.replace(':', '.')}@notifications>"
+    written, pretty = text.render(context), html.render(context)
+    Mail("Your webhook was switched off", written, pretty, to=webhook.owner.email, message_id=message_id).send()
 
 
 def _unsent(kind: Kind, occasions: Sequence[Occasion]) -> list[Letter]:
@@ -179,12 +175,8 @@ def _send(letters: Sequence[Letter]) -> Iterator[Outcome]:
             yield letter, error
 
 
-def _message(one: Letter | Notification) -> EmailMultiAlternatives:
-    message = EmailMultiAlternatives(
-        one.subject, one.text, to=[one.recipient], headers={"Message-ID": f"<{one.id}@notifications>"}
-    )
-    message.attach_alternative(one.html, "text/html")
-    return message
+def _message(one: Letter | Notification) -> Mail:
+    return Mail(one.subject, one.text, one.html, to=one.recipient, message_id=f"<{one.id}@notifications>")
 
 
 def _write_down(kind: Kind, outcomes: Sequence[Outcome]) -> None:

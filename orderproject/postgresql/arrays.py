@@ -13,17 +13,25 @@ from uuid import UUID
 
 import msgspec
 from psycopg import DataError
+from psycopg.adapt import PyFormat
 from psycopg.types.array import ListDumper
 
 
 class ArrayDumper(ListDumper):
     """The same text as its parent's for any list; much sooner for lists of one of the kinds below, None among them."""
 
+    def _find_list_element(self, L: list[Any], format: PyFormat) -> Any:  # noqa: N803  psycopg's names
+        """The parent looks at every item, several times for each parameter, to say of what type the array is."""
+        if L and type(L[0]) is not int and type(L[0]) in _WRITERS:
+            return L[0]
+        return super()._find_list_element(L, format)
+
     def dump(self, obj: list[Any]) -> Any:
         kinds = set(map(type, obj))
         if not (whole := type(None) not in kinds):
             kinds.remove(type(None))
         if len(kinds) != 1 or (write := _WRITERS.get(*kinds)) is None:
+            super()._find_list_element(obj, PyFormat.TEXT)  # raises DataError for a mixture
             return super().dump(obj)
         if whole:
             return f"{{{','.join(write(obj))}}}".encode()

@@ -28,6 +28,7 @@ BEYOND = {
     "orders/one_statement.py": "the most frequent write of all, apart from the services: it takes care to read",
     "orders/openapi.py": "what the API's description says beside the types",
     "orders/page.py": "the whole story of an order, gathered for its page in the admin",
+    "notifications/mail.py": "a mail as Django writes it, in a third of the time",
     "notifications/mailbox.py": "a Django mail backend, named in the settings",
     "notifications/filters.py": "what lists of webhooks and their deliveries can be narrowed to, over HTTP",
     "notifications/openapi.py": "what the API's description says of webhooks beside the types",
