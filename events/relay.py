@@ -81,6 +81,7 @@ class Relay:
             except (DatabaseError, InterfaceError, *AWAY) as error:
                 log.warning("relay waits for a server", error=str(error), kind=type(error).__name__)
                 time.sleep(self.poll)
+                continue  # each look at a broker that does not answer may take long, and counts as no sign of life
             self._sleep(claimed)
 
     def _sleep(self, claimed: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
+from events import sql
 from events.log import emit
 from events.models import Attempt, Delivery
 from events.relay import Relay
@@ -17,6 +18,11 @@ from tests.integration.listeners import Rang
 from tests.integration.mail import Mail
 
 pytestmark = pytest.mark.django_db(transaction=True)
+HOLD_BACK = """
+INSERT INTO events_delivery (event_id, subscriber, state, due_at, leases, attempts)
+SELECT -number, 'tests.held_back', 'pending', now() - number * interval '1 ms', 0, 0
+FROM generate_series(1, %s) AS number
+"""
 
 
 def ring(*names: str, bell: UUID | None = None) -> None:
@@ -107,6 +113,19 @@ def test_the_gate_holds_back_while_messages_wait(mail: Mail):
     mail.deliver()
     assert relay.pump() == 6
     assert [len(args[0]) for _, args in mail.messages()] == [2, 2, 2]
+
+
+def test_what_is_held_back_costs_no_other_subscribers_claim_a_look(mail: Mail):
+    ring("a")
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD_BACK, [50_000])
+        cursor.execute("ANALYZE events_delivery")
+        wanted = {"subscribers": ["tests.together"], "at_once": [], "limit": 100, "seconds": 1, "lease": uuid4()}
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql.CLAIM}", wanted)
+        ((plan,),) = cursor.fetchall()
+    claim = plan[0]["Plan"]
+    assert claim["Actual Rows"] == 1
+    assert claim["Shared Hit Blocks"] + claim["Shared Read Blocks"] < 60
 
 
 def test_one_poison_event_is_isolated_and_all_others_are_delivered(mail: Mail):

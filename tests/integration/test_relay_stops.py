@@ -56,6 +56,23 @@ def test_what_could_not_be_sent_waits_for_the_broker_and_not_for_its_lease(mail:
     assert len(mail.messages()) == 3
 
 
+def test_a_broker_that_did_not_answer_is_not_asked_a_second_time_before_the_next_sign_of_life(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    happened: list[str] = []
+
+    class Unanswered(Relay):
+        def _open_queues(self) -> set[Queue]:
+            happened.append("asked")
+            self.stopping = len(happened) > 4
+            raise TimeoutError
+
+    monkeypatch.setattr("events.relay.livez.serve", lambda _: None)
+    monkeypatch.setattr("events.relay.beat", lambda _: happened.append("alive"))
+    Unanswered(poll=0.01).run()
+    assert happened == ["alive", "asked"] * 3
+
+
 # --- what is handled within the claim ----------------------------------------------------------------------
 
 
