@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -120,7 +121,13 @@ def test_what_is_held_back_costs_no_other_subscribers_claim_a_look(mail: Mail):
     with connection.cursor() as cursor:
         cursor.execute(HOLD_BACK, [50_000])
         cursor.execute("ANALYZE events_delivery")
-        wanted = {"subscribers": ["tests.together"], "at_once": [], "limit": 100, "seconds": 1, "lease": uuid4()}
+        wanted: dict[str, Any] = {
+            "subscribers": ["tests.together"],
+            "at_once": [],
+            "limit": 100,
+            "seconds": 1,
+            "lease": uuid4(),
+        }
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql.CLAIM}", wanted)
         ((plan,),) = cursor.fetchall()
     claim = plan[0]["Plan"]
