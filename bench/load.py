@@ -47,6 +47,8 @@ class Connection:
     sent_at: float = 0.0
     received: bytes = b""
     repeated: bool = False
+    over: bool = False
+    """The server has said that it closes the connection after this answer."""
 
     def __post_init__(self) -> None:
         self.open()
@@ -86,6 +88,7 @@ class Connection:
         if not found or len(body) < _length(head):
             return b""
         self.request = b""
+        self.over = b"\r\nconnection: close" in head.lower()
         return head[9:12]
 
 
@@ -153,6 +156,8 @@ class Clients:
         if status not in {b"201", b"207"}:
             self.failures[status.decode("latin-1")] += 1
         self.busy -= 1
+        if connection.over:
+            self._reopen(connection)
         self.idle.append(connection)
 
     def _reopen(self, connection: Connection) -> None:

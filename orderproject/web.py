@@ -13,6 +13,8 @@ from orderproject.paths import is_live
 
 HELD_BACK = {"CONNECTION", "KEEP-ALIVE", "CONTENT-LENGTH", "TRANSFER-ENCODING", "EXPECT", "UPGRADE"}
 """Headers that speak of this connection or of a body."""
+REQUESTS_PER_CONNECTION = 25
+"""Then the client makes a new one, and the process that is less busy accepts it sooner (docs/decisions/0040)."""
 
 
 class Worker(ThreadWorker):
@@ -26,6 +28,9 @@ class Worker(ThreadWorker):
             conn.sock.close()
             conn.sock = socket.socket()  # gunicorn would end the connection for both of us
             return False
+        conn.served = getattr(conn, "served", 0) + 1
+        if conn.served >= REQUESTS_PER_CONNECTION:
+            req.force_close()
         return bool(super().handle_request(req, conn))
 
 
