@@ -21,7 +21,7 @@ VARIABLES = {"DJANGO_SETTINGS_MODULE": "tests.chaos.settings_hurried", "PAYMENT_
 TAKEOVER = 5.0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shop(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     names = ("sandbox", "worker-core", "worker-network", "relay", "beat")
     with django_db_blocker.unblock(), open_shop(tmp_path_factory.mktemp("shop"), *names, variables=VARIABLES) as shop:
@@ -40,6 +40,7 @@ def running(shop: Shop, spec: ProcessSpec) -> Iterator[Process]:
 
 
 def delivered_long_ago(events: int) -> None:
+    """Into an empty log: its positions must grow with time, for pruning goes by that."""
     long_ago = datetime.now(UTC) - timedelta(days=settings.RETENTION_DELIVERIES + 1)
     for _ in range(events):
         event = StoredEvent.objects.create(
