@@ -24,12 +24,10 @@ from sagas.actions import Action, Call, DatabaseAction, NetworkAction
 from sagas.declare import Saga, Step
 from sagas.models import SagaStep
 from sagas.plan import StepState
+from sagas.results import MANY
 from sagas.settle import Known, Move, NotAtOnce, Performed, lock, settle
 
 log = structlog.get_logger(__name__)
-
-MANY = 50
-"""Runs that are worth a message, so that another worker can take them."""
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -13,8 +13,10 @@ from celery.backends import redis
 from celery.utils import uuid
 
 from events.broker import AWAY
-from events.queues import Queue
+from events.queues import Queue, served_here
 
+MANY = 50
+"""Runs that are worth a message, so that another worker can take them."""
 COUNT = Path(__file__).with_name("count_part.lua")
 log = structlog.get_logger(__name__)
 
@@ -70,10 +72,25 @@ class Backend(redis.RedisBackend):
         if not (request.id and request.group and body.get("chord_size")):
             return
         try:
-            if self._count(request.group, request.id, body["chord_size"]):
+            if self._count(request.group, request.id, body["chord_size"]) and not self._run_here(body):
                 self.app.send_task(body["task"], args=body["args"], add_to_parent=False, **body["options"])
         except AWAY as error:
             log.warning("chord not counted; the sweep will ask again", group=request.group, error=str(error))
+
+    def _run_here(self, body: Any) -> bool:
+        """Runs the body for few, where this worker serves its queue: a message would cost more than its work.
+
+        False where that is not so, or it failed: then it is sent. Rows decide, so it may begin twice.
+        """
+        (run_ids,) = body["args"]
+        if body["options"]["queue"] not in served_here() or len(run_ids) > MANY:
+            return False
+        try:
+            self.app.tasks[body["task"]](run_ids)
+        except Exception as error:  # noqa: BLE001  whatever it is, the runs must go on
+            log.warning("body not run at once, but sent", task=body["task"], error=str(error))
+            return False
+        return True
 
     def _count(self, group: str, part: str, parts: int) -> bool:
         """Whether it was the last of so many. One that comes twice counts once; not at all when the chord is over."""

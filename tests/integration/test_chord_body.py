@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
@@ -15,6 +15,7 @@ from events import queues
 from events.log import emit
 from events.relay import Relay
 from orderproject.celery import app
+from sagas import results, tasks
 from sagas.models import SagaRun, SagaStep
 from tests.integration import ailing
 from tests.integration.ailing import SERVER, PartyPlanned
@@ -98,8 +99,8 @@ def test_a_body_that_comes_twice_calls_once(mail: Mail):
 # --- counting ------------------------------------------------------------------------------------------------
 
 
-def ended(group: str, part: str, run: UUID, parts: int | None = 2) -> None:
-    body = app.signature("sagas.settle", args=([str(run)],), immutable=True, queue="orders")
+def ended(group: str, part: str, *runs: object, parts: int | None = 2, queue: str = "orders") -> None:
+    body = app.signature("sagas.settle", args=([str(run) for run in runs],), immutable=True, queue=queue)
     chord = {**body, "chord_size": parts}
     app.backend.on_chord_part_return(SimpleNamespace(id=part, group=group, chord=chord), "SUCCESS", 1)
 
@@ -116,6 +117,37 @@ def test_the_last_part_sends_the_body_and_nothing_is_left(mail: Mail):
     valkey: Any = Redis.from_url(settings.REDIS_URL)
     (late,) = valkey.keys(f"*{group}*")
     assert 0 < valkey.ttl(late) <= 3600
+
+
+def both_ended(*runs: object) -> None:
+    group = str(uuid4())
+    for part in ("a", "b"):
+        ended(group, part, *runs, queue="payments")
+
+
+def test_a_worker_of_its_queue_runs_the_body_where_it_counts_the_last_part(mail: Mail):
+    both_ended(*prepared(mail))
+    assert announcements() == [("done", 1, "")]
+    assert mail.messages() == []
+
+
+def test_the_body_of_many_is_sent(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(results, "MANY", 1)
+    ids = prepared(mail, 2)
+    both_ended(*ids)
+    assert announcements() == []
+    assert mail.messages() == [("sagas.settle", [ids])]
+
+
+def test_a_body_that_raises_where_it_is_run_at_once_is_sent(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    ids = prepared(mail)
+
+    def raises(*_: object) -> None:
+        raise OperationalError("PostgreSQL is away")
+
+    monkeypatch.setattr(tasks, "go_on_here", raises)
+    both_ended(*ids)
+    assert mail.messages() == [("sagas.settle", [ids])]
 
 
 def test_a_part_of_before_an_upgrade_is_left_to_the_sweep(mail: Mail):
