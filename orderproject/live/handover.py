@@ -55,9 +55,10 @@ class Inbox:
         self._path.unlink(missing_ok=True)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LARGEST)
+        address = _address(str(self._path))  # before the mask, under which nobody could enter a folder that it makes
         before = os.umask(0o177)
         try:
-            self._socket.bind(_address(str(self._path)))
+            self._socket.bind(address)
         finally:
             os.umask(before)
         loop.add_reader(self._socket, self._receive)
@@ -90,11 +91,12 @@ def _address(path: str) -> str:
 @cache
 def _link(folder: Path) -> Path:
     """For as long as this process lives."""
-    global _links  # noqa: PLW0603  removed with the interpreter
-    _links = tempfile.TemporaryDirectory(prefix="live-")
-    link = Path(_links.name) / "at"
+    made = tempfile.TemporaryDirectory(prefix="live-")
+    _links.append(made)
+    link = Path(made.name) / "at"
     link.symlink_to(folder, target_is_directory=True)
     return link
 
 
-_links: tempfile.TemporaryDirectory[str] | None = None
+_links: list[tempfile.TemporaryDirectory[str]] = []
+"""Removed with the interpreter."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,21 @@ def test_it_arrives_with_what_was_read_of_it(
         handover.connection.setblocking(True)
         handover.connection.sendall(b"answered by another")
     assert client.recv(100) == b"answered by another"
+
+
+def test_the_way_to_a_deep_folder_is_open_to_its_owner_alone_and_stays(
+    tmp_path: Path, ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(links))
+    for name in ("d", "e"):
+        folder = tmp_path / (name * LONGEST_ADDRESS)
+        folder.mkdir()
+        arrived_at(folder / "live.sock", ends[0]).connection.close()
+    ways = list(links.iterdir())
+    assert {oct(way.stat().st_mode & 0o777) for way in ways} == {"0o700"}
+    assert {(way / "at").resolve().name[0] for way in ways} == {"d", "e"}
 
 
 def test_a_name_that_a_killed_process_left_is_taken_over_and_belongs_to_the_owner(
