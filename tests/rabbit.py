@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from orderproject.stack.processes import Process, ProcessSpec
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 START_WITHIN = 120.0
+STANDS_WITHIN = 10.0
 
 
 def installed() -> bool:
@@ -79,9 +81,25 @@ class Node:
         """It holds its connections, takes what is sent, and answers nothing."""
         self._server.signal(signal.SIGSTOP)
         try:
+            self._wait_until_it_stands()
             yield
         finally:
             self._server.signal(signal.SIGCONT)
+
+    def _wait_until_it_stands(self) -> None:
+        """The signal is only noted by the kernel when it is sent: until every thread has met it, some still answer."""
+        deadline = time.monotonic() + STANDS_WITHIN
+        while not all(_stands(thread) for thread in Path(f"/proc/{self._server.pid}/task").iterdir()):
+            assert time.monotonic() < deadline, "the node goes on in spite of SIGSTOP"
+            time.sleep(0.001)
+
+
+def _stands(thread: Path) -> bool:
+    """By the letter behind its name, which may hold anything but ends with the last parenthesis."""
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        return True
 
 
 def _configured(
