@@ -11,7 +11,7 @@ from events import amqp_transport
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orderproject.settings")
 
 amqp_transport.install()
-app = Celery("orderproject")
+app = Celery("orderproject", events="events.sent_events:Events")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 
 

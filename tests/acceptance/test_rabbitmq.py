@@ -23,6 +23,7 @@ from tests.acceptance.conftest import BACKEND
 from tests.acceptance.shop import Shop, open_shop
 from tests.chaos.doors import Door
 from tests.chaos.strays import SWEEP, headers
+from tests.integration.ears import hearing, sender
 
 pytestmark = [
     pytest.mark.skipif(
@@ -253,6 +254,19 @@ def test_an_answer_that_gets_lost_costs_one_connection(node: rabbit.Node):
         door.open()
         assert not broker.send(asking, "celery", ()), "what was cut is found out by whoever uses it"
         assert broker.send(asking, "celery", ())
+
+
+@pytest.mark.timeout(60)
+def test_flower_is_told_of_what_was_sent_also_after_the_connection_was_cut(node: rabbit.Node):
+    with Door(node.port) as door, hearing(sender(node.url)) as heard:
+        app = sender(node.url.replace(str(node.port), str(door.port)))
+        tell = app.amqp._event_dispatcher.publish
+        tell("task-sent", {"name": "before"}, None)
+        assert heard(10, 1) == [["before"]]
+        door.shut()
+        door.open()
+        tell("task-sent", {"name": "after"}, None)
+        assert heard(20, 2) == [["before"], ["after"]]
 
 
 @pytest.mark.timeout(60)
