@@ -19,7 +19,7 @@ from events.patience import patiently
 from events.queues import Queue
 from sagas.actions import Action, DatabaseAction, NetworkAction
 from sagas.declare import Saga, Step, saga
-from sagas.network import Leased, perform_leased, perform_network, take_begun
+from sagas.network import Leased, lease_begun, perform_leased, perform_network
 from sagas.perform import Ended, follows_at_once, perform_database
 from sagas.results import Body, send_chord
 from sagas.settle import Move, Performed, settle, together
@@ -93,7 +93,7 @@ def _settle_and_lease(run_ids: Sequence[UUID], here: Collection[Queue]) -> tuple
             return None
 
         def perform() -> Performed:
-            leased.append(take_begun(step, ids, advance))
+            leased.append(lease_begun(step, ids, advance))
             return dict.fromkeys(ids)
 
         return perform

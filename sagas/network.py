@@ -29,7 +29,7 @@ from events.patience import patiently
 from sagas import breakers, sql
 from sagas.actions import Answer, Call, NetworkAction
 from sagas.declare import Step
-from sagas.perform import Done, Ended, Failures, Outcome, at_best, begin_leased, conclude, take
+from sagas.perform import Done, Ended, Failures, Outcome, at_best, begin_leased, conclude, take_leased
 from sagas.plan import StepState
 from sagas.settle import Known, lock
 
@@ -93,7 +93,7 @@ def perform_network(
         if not permitted.run_ids:
             return
         try:
-            leased = take_leased(step, undo, permitted.run_ids, advance)
+            leased = lease_waiting(step, undo, permitted.run_ids, advance)
         except Exception:
             _return(permitted, action)
             raise
@@ -135,38 +135,32 @@ def _return(permitted: breakers.Permitted, action: NetworkAction) -> None:
         action.breaker.report(permitted.permit, 0, 0, unused=len(permitted.run_ids))
 
 
-def take_leased(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Advance) -> Leased:
-    """Leases what is to be called, in the caller's transaction if there is one; what has no call is concluded here."""
-    action = step.action(undo=undo)
-    assert isinstance(action, NetworkAction)  # noqa: S101  for the type checker
+def lease_waiting(step: Step, undo: bool, run_ids: Sequence[UUID], advance: Advance) -> Leased:
+    """Leases what waits to be called, in the caller's transaction if there is one."""
     with transaction.atomic(savepoint=False):
-        calls, contexts = take(step, undo, run_ids)
-        lease = _Lease(action, step.name, undo, uuid4(), contexts, advance)
-        leased = _load(lease, calls, None)
-        if leased.turns:
-            ids = [turn.call.run_id for turn in leased.turns]
-            sql.run(sql.LEASE, [lease.id, leases.first_term(action.lease), ids, step.name])
-    return leased
+        return _lease(step, undo, advance, partial(take_leased, step, undo, run_ids))
 
 
-def take_begun(step: Step, run_ids: Sequence[UUID], advance: Advance) -> Leased:
-    """As `take_leased`, for a step that these runs begin with it, in the transaction that has locked them."""
-    action = step.action(undo=False)
+def lease_begun(step: Step, run_ids: Sequence[UUID], advance: Advance) -> Leased:
+    """Leases a step that these runs begin with it, in the transaction that has locked them."""
+    return _lease(step, False, advance, partial(begin_leased, step, run_ids))
+
+
+def _lease(
+    step: Step, undo: bool, advance: Advance, taken: Callable[..., tuple[list[Call], dict[str, Context]]]
+) -> Leased:
+    """Asks what each call needs; what has none to make is concluded here."""
+    action, id_ = step.action(undo=undo), uuid4()
     assert isinstance(action, NetworkAction)  # noqa: S101  for the type checker
-    id_ = uuid4()
-    calls, contexts = begin_leased(step, run_ids, id_, seconds=leases.first_term(action.lease))
-    return _load(_Lease(action, step.name, False, id_, contexts, advance), calls, id_)
-
-
-def _load(lease: _Lease, calls: Sequence[Call], held: UUID | None) -> Leased:
-    """Asks what each call needs; what has none to make is concluded. `held`: the lease that they are under already."""
+    calls, contexts = taken(id_, seconds=leases.first_term(action.lease))
+    lease = _Lease(action, step.name, undo, id_, contexts, advance)
     if not calls:
         return Leased(lease, [], set())
-    with caused_by(Context(actor=lease.action.task), lease.contexts):
-        given = lease.action.load(calls)
+    with caused_by(Context(actor=action.task), contexts):
+        given = action.load(calls)
     turns = [_Turn(call, given[call.subject]) for call in calls if call.subject in given]
-    idle = [Outcome(call.run_id, _success(lease.undo)) for call in calls if call.subject not in given]
-    return Leased(lease, turns, conclude(lease.step, lease.undo, held, idle))
+    idle = [Outcome(call.run_id, _success(undo)) for call in calls if call.subject not in given]
+    return Leased(lease, turns, conclude(step.name, undo, id_, idle))
 
 
 def _success(undo: bool) -> StepState:

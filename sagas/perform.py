@@ -99,10 +99,18 @@ def take(
     return _calls(step, undo, rows, counted=counted)
 
 
+def take_leased(
+    step: Step, undo: bool, run_ids: Sequence[UUID], lease: UUID, *, seconds: float
+) -> tuple[list[Call], dict[str, Context]]:
+    """As `take`, under a lease of so many seconds; the try counts."""
+    parameters = {"ids": list(run_ids), "step": step.name, "lease": lease, "seconds": seconds}
+    return _calls(step, undo, sql.run(sql.TAKE_LEASED, {**parameters, "state": expected_state(undo)}), counted=True)
+
+
 def begin_leased(
     step: Step, run_ids: Sequence[UUID], lease: UUID, *, seconds: float
 ) -> tuple[list[Call], dict[str, Context]]:
-    """As `take`, for a step that these runs, which are locked, now begin: under a lease of so many seconds."""
+    """As `take_leased`, for a step that these runs, which are locked, now begin."""
     parameters = {"ids": list(run_ids), "step": step.name, "lease": lease, "seconds": seconds}
     return _calls(step, False, sql.run(sql.BEGIN_LEASED, parameters), counted=True)
 

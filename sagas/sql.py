@@ -138,9 +138,21 @@ SKIPPED = """
 SELECT run_id, array_agg(name) FROM sagas_sagastep WHERE run_id = ANY(%s) AND state = 'skipped' GROUP BY run_id
 """
 
-LEASE = Keyed("""
-UPDATE sagas_sagastep SET lease = %s, attempts = attempts + 1, due_at = now() + make_interval(secs => %s)
-WHERE run_id = ANY(ARRAY(SELECT unnest(%s::uuid[]))) AND name = %s
+# TAKE, under a lease and counted as a try, with the same rows.
+TAKE_LEASED = Keyed("""
+WITH free AS MATERIALIZED (
+    SELECT run_id FROM sagas_sagastep
+    WHERE run_id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[]))) AND name = %(step)s AND state = %(state)s
+      AND (lease IS NULL OR due_at <= now())
+    ORDER BY run_id FOR UPDATE SKIP LOCKED
+), leased AS (
+    UPDATE sagas_sagastep
+    SET lease = %(lease)s, attempts = attempts + 1, due_at = now() + make_interval(secs => %(seconds)s)
+    WHERE run_id = ANY(ARRAY(SELECT run_id FROM free)) AND name = %(step)s RETURNING run_id, attempts
+)
+SELECT run.id, coalesce(run.part, run.subject), run.subject, leased.attempts, run.reason_code, run.reason,
+       run.correlation_id, run.causation_id, run.actor, run.traceparent
+FROM leased CROSS JOIN LATERAL (SELECT * FROM sagas_sagarun WHERE id = leased.run_id OFFSET 0) AS run ORDER BY run.id
 """)
 
 RENEW = """
