@@ -11,13 +11,12 @@ import threading
 import time
 from collections import deque
 from functools import cache
-from itertools import islice
 from typing import Any
 
 import structlog
 from celery import Celery
 from celery.app.events import Events as CeleryEvents
-from celery.events import EventDispatcher
+from celery.events import Event, EventDispatcher
 from kombu import Producer
 
 from events.broker import AWAY
@@ -41,8 +40,19 @@ class Events(CeleryEvents):
 class Dispatcher(EventDispatcher):
     """Celery's, but that what is told beside a message with that message's own producer waits for its turn."""
 
-    def publish(self, type: str, fields: dict[str, Any], producer: Any, blind: bool = False, **_: Any) -> None:
-        _teller(os.getpid(), self.app).tell(self._prepare_event(type, fields, blind=blind))
+    app: Any
+
+    def publish(
+        self,
+        type: str,
+        fields: dict[str, Any],
+        producer: Any,
+        blind: bool = False,
+        Event: Any = Event,  # noqa: N803  Celery's name for it
+        **_: Any,
+    ) -> None:
+        base: Any = super()
+        _teller(os.getpid(), self.app).tell(base._prepare_event(type, fields, blind=blind, Event=Event))
 
 
 class _Teller:
@@ -52,7 +62,7 @@ class _Teller:
         self.app = app
         self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._something = threading.Event()
-        self._producer: Producer | None = None
+        self._producer: Any = None
 
     def tell(self, event: dict[str, Any]) -> None:
         self._waiting.append(event)
@@ -64,16 +74,16 @@ class _Teller:
             self._something.wait()
             time.sleep(EVERY)
             self._something.clear()
-            while batch := list(islice(self._waiting, TOGETHER)):
+            while batch := [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]:
                 if not (self._publish(batch) or self._publish(batch)):  # the connection may just be an old one
+                    self._waiting.extendleft(reversed(batch))
                     self._something.set()
                     break
-                for _ in batch:
-                    self._waiting.popleft()
 
     def _publish(self, batch: list[dict[str, Any]]) -> bool:
         try:
-            producer = self._producer = self._producer or self._connected()
+            producer: Any = self._producer or self._connected()
+            self._producer = producer
             producer.publish(
                 batch,
                 routing_key="task.multi",

@@ -223,7 +223,7 @@ CELERY_WORKER_DETECT_QUORUM_QUEUES = True  # quorum queues refuse a prefetch for
 CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum" if BROKER_URL.startswith("amqp") else "classic"  # what Celery declares itself
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # A sweep that waited for longer than it takes to send the next one is worth nothing: it expires.
-    "sweep late saga stages": {"task": "sagas.sweep", "schedule": 2.0, "options": {"expires": 5}},
+    "sweep late saga stages": {"task": "sagas.sweep", "schedule": 3.0, "options": {"expires": 6}},
     "release expired holds": {
         "task": "inventory.release_expired_holds",
         "schedule": 60.0,
@@ -232,7 +232,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "go on with replays": {"task": "events.replay", "schedule": 5.0, "options": {"expires": 5}},
     "forget deliveries": {"task": "events.prune", "schedule": 60.0, "options": {"expires": 60}},
     "forget sagas": {"task": "sagas.prune", "schedule": 60.0, "options": {"expires": 60}},
-    "send webhooks": {"task": "notifications.send_webhooks", "schedule": 5.0, "options": {"expires": 5}},
+    "send webhooks": {"task": "notifications.send_webhooks", "schedule": 10.0, "options": {"expires": 10}},
     "look after webhooks": {
         "task": "notifications.look_after_webhooks",
         "schedule": 60.0,
@@ -243,7 +243,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 
 # --- The relay ------------------------------------------------------------------------------------------
 RELAY_BATCH = env.int("RELAY_BATCH", default=2000)  # deliveries claimed at once, of each subscriber
-RELAY_POLL = env.float("RELAY_POLL", default=0.5)  # seconds between two looks when no hint arrives
+RELAY_POLL = env.float("RELAY_POLL", default=1.0)  # seconds between two looks when no hint arrives
 RELAY_LEASE = env.float("RELAY_LEASE", default=60.0)  # seconds until an unanswered delivery is sent again
 RELAY_PACE = env.float("RELAY_PACE", default=0.5)  # seconds in which a batch fills, once many come at a time
 RELAY_GATE = env.int("RELAY_GATE", default=2)  # messages waiting in a queue above which nothing more is sent

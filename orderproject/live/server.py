@@ -17,6 +17,8 @@ from orderproject.live.handover import Handover, Inbox
 GONE = 30_000
 """Milliseconds after which a peer that acknowledges nothing is given up."""
 CLOSE_WITHIN = 1
+TICK = 0.5
+"""Seconds between two looks at whether to stop. uvicorn looks ten times a second: most of what an idle process does."""
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +67,11 @@ class LiveServer(Server):
         await super().startup(sockets)
         if self._inbox:
             self._inbox.open(asyncio.get_running_loop())
+
+    async def main_loop(self) -> None:
+        """uvicorn's, at our pace: it counts tenths of seconds."""
+        while not await self.on_tick(0):
+            await asyncio.sleep(TICK)
 
     async def on_tick(self, counter: int) -> bool:
         return self._application.broken or await super().on_tick(counter)

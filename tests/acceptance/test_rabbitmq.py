@@ -23,7 +23,7 @@ from tests.acceptance.conftest import BACKEND
 from tests.acceptance.shop import Shop, open_shop
 from tests.chaos.doors import Door
 from tests.chaos.strays import SWEEP, headers
-from tests.integration.ears import hearing, sender
+from tests.integration.ears import dispatcher, hearing, sender
 
 pytestmark = [
     pytest.mark.skipif(
@@ -260,7 +260,7 @@ def test_an_answer_that_gets_lost_costs_one_connection(node: rabbit.Node):
 def test_flower_is_told_of_what_was_sent_also_after_the_connection_was_cut(node: rabbit.Node):
     with Door(node.port) as door, hearing(sender(node.url)) as heard:
         app = sender(node.url.replace(str(node.port), str(door.port)))
-        tell = app.amqp._event_dispatcher.publish
+        tell = dispatcher(app).publish
         tell("task-sent", {"name": "before"}, None)
         assert heard(10, 1) == [["before"]]
         door.shut()

@@ -25,6 +25,11 @@ def sender(url: str) -> Celery:
     return app
 
 
+def dispatcher(app: Any) -> Any:
+    """By which Celery tells of what it sends."""
+    return app.amqp._event_dispatcher
+
+
 @contextmanager
 def hearing(app: Celery) -> Iterator[Callable[[float, int], list[list[str]]]]:
     """Called, listens until so many names of tasks have come, in the groups in which they came, or the time is over."""

@@ -9,7 +9,7 @@ from events import sent_events
 from orderproject.celery import app as ours
 from orderproject.stack.ports import HOST
 from tests.chaos.doors import Door
-from tests.integration.ears import hearing, sender
+from tests.integration.ears import dispatcher, hearing, sender
 
 SOON = 0.2
 
@@ -31,7 +31,7 @@ def test_flower_is_told_of_all_that_was_sent_at_once_and_later():
 
 
 def test_the_projects_own_application_tells_so():
-    assert isinstance(ours.amqp._event_dispatcher, sent_events.Dispatcher)
+    assert isinstance(dispatcher(ours), sent_events.Dispatcher)
     assert ours.conf.task_send_sent_event
 
 
@@ -54,7 +54,7 @@ def test_a_broker_that_is_away_holds_up_nobody_and_is_told_when_it_is_back():
     assert port
     with Door(port) as door, hearing(sender(ours.conf.broker_url)) as heard:
         app = sender(ours.conf.broker_url.replace(f"{HOST}:{port}", f"{HOST}:{door.port}"))
-        tell = app.amqp._event_dispatcher.publish
+        tell = dispatcher(app).publish
         tell("task-sent", {"name": "before"}, None)
         assert heard(10, 1) == [["before"]]
         door.shut()
