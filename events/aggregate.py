@@ -128,7 +128,7 @@ class Aggregate(models.Model):
         self.recorded += (event,)
 
 
-def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | None = None) -> list[log.Recorded]:
+def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | None = None) -> None:
     """Saves many aggregates in one transaction with a constant number of statements.
 
     Raises Conflict when one of them has been changed since it was read; nothing is written then, and a transaction
@@ -141,7 +141,7 @@ def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | Non
         with transaction.atomic(savepoint=False):
             for model in {type(aggregate): None for aggregate in aggregates}:
                 _write(model, [one for one in aggregates if type(one) is model], expected, fields)
-            recorded = log.append(numbered)
+            log.record(numbered)
     except BaseException:
         for aggregate in aggregates:
             aggregate.version = expected[id(aggregate)]
@@ -150,7 +150,6 @@ def save_all(aggregates: Sequence[Aggregate], update_fields: Iterable[str] | Non
         aggregate.recorded = ()
         aggregate._state.adding = False
         aggregate._state.db = "default"
-    return recorded
 
 
 def number(aggregates: Iterable[Aggregate]) -> list[tuple[Event, int]]:

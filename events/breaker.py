@@ -36,6 +36,8 @@ FORCED_FOR = 7 * 24 * 3600.0
 KEPT_FOR = 600.0
 QUIET = 1.0
 """Seconds without a try after Valkey failed."""
+BELIEVED = 0.25
+"""Seconds for which a process that was told "closed" need not ask again, unless a report says otherwise."""
 
 log = structlog.get_logger(__name__)
 
@@ -112,10 +114,15 @@ class Breaker:
 
     def permit(self, calls: int) -> Permit:
         """Asks for a batch of calls, before anything is leased for them. Never raises."""
+        until, era = _closed.get(self.name, (0.0, 0))
+        if time.monotonic() < until:
+            return Permit(calls, State.CLOSED, era=era)
         answer = self._try("permit", calls)
         if answer is None:
             return Permit(calls, State.CLOSED)
         state, era, granted, wait, _ = answer
+        if state == b"closed":
+            _closed[self.name] = time.monotonic() + BELIEVED, era
         return Permit(granted, State(state.decode()), _spread(wait), era)
 
     def report(self, permit: Permit, successes: int, failures: int, *, quick: int = 0, unused: int = 0) -> float | None:
@@ -128,12 +135,14 @@ class Breaker:
         answer = self._try("report", permit.era, successes, failures, quick, unused)
         if answer is None or State(answer[0].decode()) is State.CLOSED:
             return None
+        _closed.pop(self.name, None)
         return _spread(answer[3])
 
     def force(self, state: State, *, by: str, why: str) -> None:
         """Open or closed until `release`, for a week at most. Raises redis.RedisError."""
         if state is State.HALF_OPEN:
             raise ValueError("a breaker is forced open or closed")
+        _closed.pop(self.name, None)
         self._run("force", str(state), int(FORCED_FOR * 1000), by, why)
         log.warning("breaker forced", breaker=self.name, state=str(state), by=by, why=why)
 
@@ -152,6 +161,7 @@ class Breaker:
 
     def forget(self) -> None:
         """As if nothing had ever happened. Raises redis.RedisError."""
+        _closed.pop(self.name, None)
         wake.client().delete(self.key)
 
     def _try(self, operation: str, *arguments: int) -> list[Any] | None:
@@ -175,6 +185,8 @@ class Breaker:
 
 
 _quiet_until = 0.0
+_closed: dict[str, tuple[float, int]] = {}
+"""Breakers that are closed for all that this process knows: until when it believes so, and since when they are."""
 _breakers: dict[str, Breaker] = {}
 
 

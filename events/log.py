@@ -1,7 +1,10 @@
 """Appending to the log and reading it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -32,18 +35,57 @@ def source_of(event: Event) -> str:
     return f"{event.stream_kind}-service"
 
 
-def append(events: Sequence[tuple[Event, int]]) -> list[Recorded]:
-    """Appends (event, stream version) pairs and their deliveries; two statements and one per event class.
+Numbered = Sequence[tuple[Event, int]]
+"""Events, each with its version in its stream."""
+_waiting: ContextVar[list[tuple[Numbered, list[list[Any]]]] | None] = ContextVar("gathered_events", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """What is recorded within the block is appended at its end, as one batch: for a transaction of several parts.
+
+    Must run inside the transaction; where the block raises, nothing is appended. Raises Conflict, as `append` does.
+    """
+    token = _waiting.set([])
+    try:
+        yield
+        flush()
+    finally:
+        _waiting.reset(token)
+
+
+def flush() -> None:
+    """Appends now what was recorded within `gathered` so far; nothing elsewhere. Raises Conflict."""
+    waiting = _waiting.get()
+    if waiting:
+        parts, columns = zip(*waiting, strict=True)
+        waiting.clear()
+        _append(list(chain(*parts)), [list(chain(*column)) for column in zip(*columns, strict=True)])
+
+
+def record(events: Numbered) -> None:
+    """Appends these and their deliveries, at once or with what else is `gathered`. Raises Conflict."""
+    waiting = _waiting.get()
+    if waiting is None:
+        append(events)
+    elif events:
+        waiting.append((events, columns_of(events)))  # now, for the context is that of this part
+
+
+def append(events: Numbered) -> list[Recorded]:
+    """Appends events and their deliveries; one statement and one per event class.
 
     Must run inside the transaction of the state change. Raises Conflict when another transaction has
     already written one of those versions.
     """
-    if not events:
-        return []
-    ids, *columns = columns_of(events)
+    return _append(events, columns_of(events)) if events else []
+
+
+def _append(events: Numbered, columns: Sequence[list[Any]]) -> list[Recorded]:
+    ids = columns[0]
     try:
         with transaction.atomic(savepoint=False):
-            positions = [position for (position,) in sql.run(sql.APPEND, [ids, *columns])]
+            positions = [position for (position,) in sql.run(sql.APPEND, columns)]
     except IntegrityError as error:
         if "one_event_per_stream_version" in str(error):
             raise Conflict("another transaction wrote to the same stream first: read it again and retry") from error
@@ -56,7 +98,7 @@ def append(events: Sequence[tuple[Event, int]]) -> list[Recorded]:
     return recorded
 
 
-def columns_of(events: Sequence[tuple[Event, int]]) -> list[list[Any]]:
+def columns_of(events: Numbered) -> list[list[Any]]:
     """(event, stream version) pairs as the columns of the log, in the order of `sql.APPEND`: new ids first."""
     now = datetime.now(UTC)
     subjects = subjects_of(event for event, _ in events)
@@ -90,6 +132,7 @@ def emit(events: Iterable[Event]) -> list[Recorded]:
 
     Raises Conflict when another transaction appends to one of those streams at the same instant.
     """
+    flush()  # what was recorded before comes before these
     events = list(events)
     streams = [event.stream for event in events]
     versions = dict(sql.run(sql.LAST_VERSIONS, [list(set(streams))]))

@@ -57,8 +57,10 @@ def hold(wanted: Wanted) -> dict[UUID, list[Shortage]]:
             reservations.append(reservation)
         save_all(reservations)
         if holds:
-            sql.run(sql.ADD_HOLDS, [list(column) for column in zip(*holds, strict=True)])
-        _change({s.stock_id: (0, s.taken) for row in shelves.by_sku.values() for s in row if s.taken})
+            held_by, stocks, quantities = (list(column) for column in zip(*holds, strict=True))
+            taken = {shelf.stock_id: shelf.taken for row in shelves.by_sku.values() for shelf in row if shelf.taken}
+            parameters = {"reservations": held_by, "stocks": stocks, "quantities": quantities}
+            sql.run(sql.HOLD, {**parameters, "ids": list(taken), "taken": list(taken.values())})
         _tell_low(shelves, before)
     return short
 

@@ -29,9 +29,15 @@ RESERVED = Keyed("""
 SELECT order_id FROM inventory_reservation WHERE order_id = ANY(ARRAY(SELECT unnest(%s::uuid[])))
 """)
 
-ADD_HOLDS = Keyed("""
-INSERT INTO inventory_hold (reservation_id, stock_id, quantity)
-SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::int[])
+# Holds, and what they take of stock that LOCK_PRODUCTS has locked.
+HOLD = Keyed("""
+WITH held AS (
+    INSERT INTO inventory_hold (reservation_id, stock_id, quantity)
+    SELECT * FROM unnest(%(reservations)s::uuid[], %(stocks)s::bigint[], %(quantities)s::int[])
+)
+UPDATE inventory_stock stock SET held = stock.held + taken.quantity
+FROM unnest(%(ids)s::bigint[], %(taken)s::int[]) AS taken (id, quantity)
+WHERE stock.id = taken.id AND stock.id = ANY(ARRAY(SELECT unnest(%(ids)s::bigint[])))
 """)
 
 RESTOCK = """

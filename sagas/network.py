@@ -25,6 +25,7 @@ from events import Refused, leases
 from events.breaker import Permit, State
 from events.context import Context, caused_by
 from events.isolation import apart
+from events.log import gathered
 from events.patience import patiently
 from sagas import breakers, sql
 from sagas.actions import Answer, Call, NetworkAction
@@ -225,7 +226,7 @@ def _write(lease: _Lease, heard: Sequence[_Heard], spared: Collection[UUID], *, 
 
     def write(portion: Sequence[Answer[Any, Any]], at_once: bool) -> Ended:
         saved = Ended()
-        with transaction.atomic():
+        with transaction.atomic(), gathered():
             locked = lock([answer.call.run_id for answer in portion]) if settles else []
             outcomes = [_outcome(answer, lease.undo) for answer in portion]
             ours = conclude(lease.step, lease.undo, lease.id, outcomes, tell=settles)

@@ -17,6 +17,7 @@ from events.context import Context, caused_by
 from events.errors import TimeLimitExceeded, Vanished
 from events.ids import texts_of
 from events.isolation import apart
+from events.log import gathered
 from events.queues import served_here
 from events.time_limit import limited
 from sagas import sql
@@ -263,7 +264,7 @@ def perform_database(
 
     def perform(portion: Sequence[UUID], at_once: bool) -> Ended:
         performed = Ended()
-        with transaction.atomic():
+        with transaction.atomic(), gathered():
             locked = lock(portion) if settles else []
             calls, contexts = take(step, undo, portion, counted=alone)
             failures.attempts.update({call.run_id: call.attempt - 1 for call in calls})

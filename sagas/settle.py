@@ -15,6 +15,7 @@ import structlog
 from django.db import transaction
 
 from events.isolation import database_lost
+from events.log import flush
 from events.queues import Queue
 from sagas import sql
 from sagas.declare import Saga, saga
@@ -68,6 +69,7 @@ Called, it gives the outcome (state, code, text) of as many runs as it can; None
 
 BEGUN = ("ids", "names", "deadlines")
 PERFORMED = ("ids", "names", "states", "codes", "errors")
+FINISHED = ("finished", "ends")
 Locked = list[tuple[Any, ...]]
 
 
@@ -102,6 +104,7 @@ class _Outcome:
     undone: list[tuple[UUID, str, float]] = field(default_factory=list)
     again: list[tuple[UUID, str, float]] = field(default_factory=list)
     turned: list[tuple[UUID, str, str]] = field(default_factory=list)
+    performed: list[tuple[UUID, str, str, str, str]] = field(default_factory=list)
     finished: list[tuple[UUID, str]] = field(default_factory=list)
     wake: list[tuple[UUID, datetime]] = field(default_factory=list)
 
@@ -111,10 +114,19 @@ class _Outcome:
             (sql.BEGIN_UNDO, BEGUN, self.undone),
             (sql.SEND_AGAIN, BEGUN, self.again),
             (sql.TURN_BACK, ("ids", "codes", "reasons"), self.turned),
-            (sql.FINISH, ("ids", "states"), self.finished),
             (sql.WAKE_AT, ("ids", "times"), self.wake),
         ):
             _write(statement, names, rows)
+        if self.performed and self.finished:
+            both = _columns(PERFORMED, self.performed) | _columns(FINISHED, self.finished)
+            sql.run(sql.PERFORMED_AND_FINISH, both)
+        else:
+            self.write_performed()
+            _write(sql.FINISH, FINISHED, self.finished)
+
+    def write_performed(self) -> None:
+        _write(sql.PERFORMED, PERFORMED, self.performed)
+        self.performed.clear()
 
     def all_moves(self) -> list[Move]:
         return [Move(name, names, undo, ids) for (name, names, undo), ids in self.moves.items()] + self.suspects
@@ -135,10 +147,10 @@ def settle(
     with transaction.atomic(savepoint=False):
         decided = [(run, run.decide()) for run in _read(run_ids, known)]
         if at_once is not None:
-            decided = _perform_at_once(decided, at_once)
+            decided = _perform_at_once(decided, at_once, outcome)
         for run, decision in decided:
             _note(outcome, run, decision)
-        outcome.turned += _turned(decided)
+        _turn(outcome, decided)
         if late:
             _look_again(outcome, decided)
         outcome.write()
@@ -180,20 +192,24 @@ def _read(run_ids: Sequence[UUID], known: Known | None) -> list[_Run]:
 
 def _write(statement: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     if rows:
-        columns: Iterable[list[Any]] = map(list, zip(*rows, strict=True))
-        sql.run(statement, dict(zip(names, columns, strict=True)))
+        sql.run(statement, _columns(names, rows))
 
 
-def _perform_at_once(decided: list[tuple[_Run, Decision]], at_once: AtOnce) -> list[tuple[_Run, Decision]]:
+def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _perform_at_once(
+    decided: list[tuple[_Run, Decision]], at_once: AtOnce, outcome: _Outcome
+) -> list[tuple[_Run, Decision]]:
     """As long as what comes next is a single step that can be performed here and now; all of it, or nothing."""
-    outcomes: list[tuple[UUID, str, str, str, str]] = []
     try:
-        gone_on = _chain(decided, at_once, outcomes)
+        gone_on = _chain(decided, at_once, outcome.performed)
+        flush()  # so that what cannot be appended has failed here
     except Exception as error:
         if database_lost(error):
             raise
         raise NotAtOnce(str(error)) from error
-    _write(sql.PERFORMED, PERFORMED, outcomes)
     return gone_on
 
 
@@ -252,8 +268,8 @@ def _decide(name: str, steps: str, aborted: bool) -> Decision:
     return plan(saga(name).plan_stages, states, in_flight=frozenset(in_flight), aborted=aborted)
 
 
-def _turned(decided: Iterable[tuple[_Run, Decision]]) -> list[tuple[UUID, str, str]]:
-    """(run, code, text) of each compensation that begins, or can not; a refusal is told before a failure.
+def _turn(outcome: _Outcome, decided: Iterable[tuple[_Run, Decision]]) -> None:
+    """Why each compensation begins, or can not; a refusal is told before a failure.
 
     What a program raised is not for customers, so a failure has no text.
     """
@@ -263,14 +279,15 @@ def _turned(decided: Iterable[tuple[_Run, Decision]]) -> list[tuple[UUID, str, s
         if run.state == RunState.RUNNING and isinstance(decision, Undo | Finish) and decision != Finish(RunState.DONE)
     ]
     if not turning:
-        return []
+        return
+    outcome.write_performed()  # what has just said no is among the rows then
     said: dict[UUID, tuple[str, str]] = {}
     for run_id, name, state, code, text in sql.run(sql.SAID_NO, [turning]):
         if state == StepState.REFUSED:
             said[run_id] = (code, text)
         else:
             said.setdefault(run_id, (f"{name}_failed", ""))
-    return [(run_id, *said.get(run_id, ("", ""))) for run_id in turning]
+    outcome.turned += [(run_id, *said.get(run_id, ("", ""))) for run_id in turning]
 
 
 def _look_again(outcome: _Outcome, decided: Sequence[tuple[_Run, Decision]]) -> None:

@@ -114,9 +114,12 @@ WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
 FINISH = Keyed("""
 UPDATE sagas_sagarun run SET state = new.state, wake_at = NULL,
        finished_at = CASE WHEN new.state <> 'stuck' THEN now() END
-FROM unnest(%(ids)s::uuid[], %(states)s::text[]) AS new (id, state)
-WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
+FROM unnest(%(finished)s::uuid[], %(ends)s::text[]) AS new (id, state)
+WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(finished)s::uuid[])))
 """)
+
+# An order that comes alone ends with both.
+PERFORMED_AND_FINISH = Keyed(f"WITH performed AS ({PERFORMED}) {FINISH}")
 
 WAKE_AT = """
 UPDATE sagas_sagarun run SET wake_at = new.wake_at

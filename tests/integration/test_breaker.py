@@ -46,6 +46,22 @@ def test_closed_lets_everything_through():
     assert (one.snapshot().successes, one.snapshot().failures) == (500, 0)
 
 
+def test_who_was_told_closed_believes_it_for_a_moment_and_loses_no_attempt_over_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(breaker, "BELIEVED", 0.1)
+    one = made(cool_down=60)
+    one.permit(1)
+    believed = dict(breaker._closed)
+    assert calls(one, 0, 5) is not None, "another process finds out"
+    monkeypatch.setattr(breaker, "_closed", believed)
+    permit = one.permit(3)
+    assert permit.granted == 3
+    assert one.report(permit, 0, 3) is not None, "open: what failed is postponed"
+    assert one.permit(3).granted == 0, "and now this process knows it too"
+    monkeypatch.setattr(breaker, "_closed", believed)
+    time.sleep(0.15)
+    assert one.permit(3).granted == 0
+
+
 def test_too_few_calls_prove_nothing():
     one = made()
     assert calls(one, 0, 4) is None

@@ -1,5 +1,6 @@
 """A state change and its events are one transaction, and the log is for ever."""
 
+from copy import copy
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -9,10 +10,11 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from events import Conflict, Money, UnrecordedWrite, domain_event
-from events.aggregate import save_all
+from events.aggregate import number, save_all
 from events.context import Context, caused_by
-from events.log import emit
+from events.log import append, emit, gathered, record
 from events.models import Delivery, StoredEvent
+from inventory.events import InventoryLow
 from orders.events import Item, OrderCreated
 from orders.models import Order
 from tests.integration.listeners import Rang
@@ -37,11 +39,59 @@ def test_row_event_and_deliveries_are_written_together():
 
 
 def test_each_of_many_gets_its_own_place():
-    recorded = save_all([an_order() for _ in range(1_000)])
+    orders = [an_order() for _ in range(1_000)]
+    recorded = append(number(orders))
+    assert [one.event.stream for one in recorded] == [order.stream for order in orders]
     assert [one.position for one in recorded] == sorted({one.position for one in recorded})
     stored = StoredEvent.objects.in_bulk([one.position for one in recorded])
     assert [stored[one.position].event_id for one in recorded] == [one.event_id for one in recorded]
     assert [stored[one.position].stream for one in recorded] == [one.event.stream for one in recorded]
+
+
+def test_what_is_recorded_together_is_appended_at_once_each_with_its_own_cause():
+    first, second = an_order(), an_order()
+    with CaptureQueriesContext(connection) as queries, transaction.atomic(), gathered():
+        with caused_by(Context(actor="first")):
+            first.save()
+        assert not StoredEvent.objects.exists()
+        with caused_by(Context(actor="second")):
+            second.save()
+    assert sum("INTO events_storedevent" in query["sql"] for query in queries) == 1
+    stored = StoredEvent.objects.order_by("position").values_list("stream", "actor", "stream_version")
+    assert list(stored) == [(first.stream, "first", 1), (second.stream, "second", 1)]
+    assert [event.deliveries.count() for event in StoredEvent.objects.all()] == [1, 1]
+
+
+def test_what_was_recorded_before_comes_before_what_is_emitted():
+    order = an_order()
+    with transaction.atomic(), gathered():
+        order.save()
+        emit([InventoryLow(sku="MUG", available=1, threshold=2)])
+    assert list(StoredEvent.objects.order_by("position").values_list("type", flat=True)) == [
+        "order.created",
+        "inventory.low",
+    ]
+
+
+def test_what_was_recorded_before_an_error_is_forgotten_with_its_transaction():
+    def fail() -> None:
+        with transaction.atomic(), gathered():
+            an_order().save()
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    order = an_order()
+    order.save()
+    assert [event.stream for event in StoredEvent.objects.all()] == [order.stream]
+
+
+def test_who_comes_second_to_a_stream_is_told_at_the_end_of_what_is_recorded_together():
+    order = an_order()
+    twin = copy(order)
+    order.save()
+    with pytest.raises(Conflict), transaction.atomic(), gathered():
+        record(number([twin]))
 
 
 def test_a_receiver_that_raises_takes_the_state_change_back():
