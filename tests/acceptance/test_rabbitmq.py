@@ -261,12 +261,12 @@ def test_flower_is_told_of_what_was_sent_also_after_the_connection_was_cut(node:
     with Door(node.port) as door, hearing(sender(node.url)) as heard:
         app = sender(node.url.replace(str(node.port), str(door.port)))
         tell = dispatcher(app).publish
-        tell("task-sent", {"name": "before"}, None)
-        assert heard(10, 1) == [["before"]]
+        tell("task-sent", {"name": "told.before"}, None)
+        assert heard(10, 1) == [["told.before"]]
         door.shut()
         door.open()
-        tell("task-sent", {"name": "after"}, None)
-        assert heard(20, 2) == [["before"], ["after"]]
+        tell("task-sent", {"name": "told.after"}, None)
+        assert heard(20, 2) == [["told.before"], ["told.after"]]
 
 
 @pytest.mark.timeout(60)

@@ -11,6 +11,8 @@ from django.conf import settings
 from orderproject.celery import app as ours
 
 SUBSCRIBES_WITHIN = 0.2
+OURS = "told."
+"""What the names of our tasks begin with: others may send over the same broker."""
 
 
 def sender(url: str) -> Celery:
@@ -40,7 +42,7 @@ def hearing(app: Celery) -> Iterator[Callable[[float, int], list[list[str]]]]:
 
         def receive(body: Any, message: Any) -> None:
             told = body if isinstance(body, list) else [body]
-            if names := [one["name"] for one in told if one["type"] == "task-sent"]:
+            if names := [name for one in told if (name := _told(one))]:
                 groups.append(names)
 
         with receiver.consumer_context(wakeup=False) as (listening, _, (consumer,)):
@@ -56,3 +58,9 @@ def hearing(app: Celery) -> Iterator[Callable[[float, int], list[list[str]]]]:
             heard(SUBSCRIBES_WITHIN, 1)  # it subscribes when it first waits
             groups.clear()
             yield heard
+
+
+def _told(event: dict[str, Any]) -> str:
+    """The name of the task of ours that was sent; empty for whatever else there is to hear."""
+    name = str(event.get("name") or "")
+    return name if event["type"] == "task-sent" and name.startswith(OURS) else ""

@@ -55,16 +55,16 @@ def test_a_broker_that_is_away_holds_up_nobody_and_is_told_when_it_is_back():
     with Door(port) as door, hearing(sender(ours.conf.broker_url)) as heard:
         app = sender(ours.conf.broker_url.replace(f"{HOST}:{port}", f"{HOST}:{door.port}"))
         tell = dispatcher(app).publish
-        tell("task-sent", {"name": "before"}, None)
-        assert heard(10, 1) == [["before"]]
+        tell("task-sent", {"name": "told.before"}, None)
+        assert heard(10, 1) == [["told.before"]]
         door.shut()
         began = time.monotonic()
-        for name in ("meanwhile", "too"):
+        for name in ("told.meanwhile", "told.too"):
             tell("task-sent", {"name": name}, None)
         assert time.monotonic() - began < SOON / 2
-        assert heard(3 * SOON, 2) == [["before"]]
+        assert heard(3 * SOON, 2) == [["told.before"]]
         door.open()
-        assert heard(10, 3) == [["before"], ["meanwhile", "too"]]
+        assert heard(10, 3) == [["told.before"], ["told.meanwhile", "told.too"]]
 
 
 def test_what_nobody_could_be_told_for_long_is_forgotten(monkeypatch: pytest.MonkeyPatch):
