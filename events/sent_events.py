@@ -19,8 +19,6 @@ from celery.app.events import Events as CeleryEvents
 from celery.events import Event, EventDispatcher
 from kombu import Producer
 
-from events.broker import AWAY
-
 log = structlog.get_logger(__name__)
 
 EVERY = 1.0
@@ -91,7 +89,7 @@ class _Teller:
                 headers={"hostname": batch[0]["hostname"]},
                 delivery_mode=1,
             )
-        except AWAY as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, a thread that ended would never tell anything again
             log.debug("Flower is told later", error=str(error))
             if self._producer:
                 self._producer.connection.collect()  # it is not told, for that may be waited for in vain
