@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Django's command line; `manage.py stack` runs the whole project on this machine."""
+"""Django's command line. `manage.py stack` runs the whole project on this machine."""
 
 import os
 import sys
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["stack"]:  # makes the servers that the settings ask for, so it comes before them
+    if sys.argv[1:2] == ["stack"]:  # starts the servers whose addresses the settings need, so it runs before they load
         from orderproject.stack.__main__ import main as run_stack
 
         sys.exit(run_stack())

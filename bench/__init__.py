@@ -1,1 +1,1 @@
-"""What is measured, apart from what is tested."""
+"""The benchmark: measurements of this project and of its peers."""

@@ -1,4 +1,4 @@
-"""`python -m bench [SCENARIO ...] [--quick]`: ours and each peer in turn, on the same servers and the same cores."""
+"""`python -m bench [SCENARIO ...] [--quick]`: runs ours and its peers in turn, on the same servers and cores."""
 
 from __future__ import annotations
 
@@ -21,24 +21,28 @@ from orderproject.stack.errors import StackError
 from orderproject.stack.processes import PROJECT
 
 FOLDER = Path(os.environ.get("BENCH_DIR") or PROJECT / "var" / "bench")
-"""Of logs, samples and all but the page of a whole run."""
-SHOWN = ("per_second", "p50_ms", "p99_ms", "ratio", "cpu_ms_per_order", "cpu_ms_per_order_client")
+"""The folder for logs, samples and partial reports. A complete run writes its report to bench/RESULTS.md."""
+SHOWN = ("per_second", "p50_ms", "p99_ms", "ratio", "cpu_ms_per_order", "cpu_ms_per_order_client", "cpu_us_per_event")
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Results go to bench/RESULTS.md.")
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="all of them if none is named")
-    parser.add_argument("--quick", action="store_true", help="small numbers, once; results go to var/bench/QUICK.md")
-    parser.add_argument("--rounds", type=int, default=0, help="3, or 1 if quick")
-    parser.add_argument("--cores", default="2", help="so many of ours, or which, as in 0,1; everything runs on them")
-    parser.add_argument("--contender", action="append", default=[], choices=NAMES, help="may be given several times")
-    parser.add_argument("--gateway", choices=[INPROCESS, HTTP], default="", help="in every scenario that has a choice")
-    parser.add_argument("--orders", type=int, default=0, help="in every scenario, in place of its own number")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Write the results to bench/RESULTS.md.")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="the scenarios to run; all by default")
+    parser.add_argument("--quick", action="store_true", help="run small numbers once; write var/bench/QUICK.md")
+    parser.add_argument("--rounds", type=int, default=0, help="the number of rounds; 3 by default, or 1 with --quick")
+    parser.add_argument("--cores", default="2", help="the number of cores to use, or their numbers, such as 0,1")
+    parser.add_argument(
+        "--contender", action="append", default=[], choices=NAMES, help="run only this contender; can be repeated"
+    )
+    parser.add_argument(
+        "--gateway", choices=[INPROCESS, HTTP], default="", help="the gateway for every scenario that supports both"
+    )
+    parser.add_argument("--orders", type=int, default=0, help="the number of orders for every scenario")
     parser.add_argument("--keep", action="store_true", help="keep databases and files of all runs in var/bench/data")
-    parser.add_argument("--list", action="store_true", help="name scenarios and contenders")
+    parser.add_argument("--list", action="store_true", help="list scenarios and contenders")
     options = parser.parse_args()
     if unknown := set(options.scenarios) - set(SCENARIOS):
-        parser.error(f"there is no scenario {', '.join(sorted(unknown))}; see --list")
+        parser.error(f"unknown scenario {', '.join(sorted(unknown))}; see --list")
     return options
 
 
@@ -68,7 +72,7 @@ def main() -> int:
 
 
 def measure(wish: Wish, *, keep: bool) -> bool:
-    """Runs everything and writes the page; whether something failed or did not reconcile."""
+    """Runs all jobs and writes the report. Returns whether a job failed or its rows did not reconcile."""
     samples, data = FOLDER / "samples.jsonl", FOLDER / "data"
     for old in (data, FOLDER / "logs"):
         shutil.rmtree(old, ignore_errors=True)
@@ -99,26 +103,26 @@ def measure(wish: Wish, *, keep: bool) -> bool:
 
 
 def page_of(wish: Wish) -> Path:
-    """Only a run of everything is what the project shows."""
+    """The path of the report. Only a complete run replaces the published results."""
     if wish.everything:
         return PROJECT / "bench" / "RESULTS.md"
     return FOLDER / ("QUICK.md" if wish.quick else "PART.md")
 
 
 def line(sample: Sample) -> str:
-    """One sample for the terminal."""
+    """Formats a sample as one line for the terminal."""
     figures = "  ".join(f"{name} {sample.figures[name]:.4g}" for name in SHOWN if name in sample.figures)
     end = "" if not sample.problems else f"\n  {len(sample.problems)} PROBLEMS: " + "\n  ".join(sample.problems)
     return f"{sample.round}  {sample.scenario:<9} {sample.contender:<15} {sample.gateway:<9}  {figures}{end}"
 
 
 def chosen_cores(text: str, ours: set[int]) -> set[int]:
-    """`2` is the first two that we may use, `0,1` just those. Raises SystemExit."""
+    """Parses `--cores`: `2` means the first two available cores, `0,1` exactly these. Raises SystemExit."""
     if "," in text:
         return {int(part) for part in text.split(",")}
     count = int(text)
     if not 1 <= count <= len(ours):
-        raise SystemExit(f"--cores {count}: there are {len(ours)}")
+        raise SystemExit(f"--cores {count}: only {len(ours)} cores are available; choose fewer")
     return set(sorted(ours)[:count])
 
 

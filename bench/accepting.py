@@ -1,9 +1,9 @@
-"""`python -m bench.accepting`: what one accepted order costs, in CPU and in round trips.
+"""`python -m bench.accepting`: measures the CPU time and the round trips of accepting one order.
 
-Calls the WSGI application in this process, from one thread, with everything that production has on, over private
-servers. Told per order: milliseconds of CPU in Python, in PostgreSQL (all its processes) and in Valkey, the least and
-the median of many short rounds, for whatever else the machine does only adds to it; statements, and round trips. With
-`--batch 32` also what writing costs alone, where so many come at the same instant.
+It calls the WSGI application in this process from one thread, with production's middleware, on private servers. Per
+order it prints the milliseconds of CPU in Python, in PostgreSQL (all processes) and in Valkey, and the numbers of
+statements and round trips. It prints the minimum and the median of many short rounds, because other load on the machine
+only adds time. With `--batch 32` it also measures writing 32 orders in one group, without HTTP.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ ADDRESS = {"name": "Ada", "line1": "1 Mill Lane", "city": "Berlin", "postalCode"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.accepting")
-    parser.add_argument("--orders", type=int, default=100, help="of a round")
+    parser.add_argument("--orders", type=int, default=100, help="orders per round")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--key", action="store_true", help="call with an API key instead of an access token")
-    parser.add_argument("--batch", type=int, default=0, help="also write orders so many at once, without HTTP")
-    parser.add_argument("--profile", type=Path, help="write where Python's time goes, by function, into this file")
-    parser.add_argument("--samples", type=Path, help="append a line of JSON per round to this file")
+    parser.add_argument("--key", action="store_true", help="authenticate with an API key instead of an access token")
+    parser.add_argument("--batch", type=int, default=0, help="also write groups of this many orders without HTTP")
+    parser.add_argument("--profile", type=Path, help="write a profile of the Python functions to this file")
+    parser.add_argument("--samples", type=Path, help="append one line of JSON per round to this file")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="accepting-", ignore_cleanup_errors=True) as folder,
@@ -72,7 +72,7 @@ def _measure(private: Servers, shop: Shop, options: argparse.Namespace) -> None:
     if options.batch:
         written = [_cost(private, options.orders, lambda: shop.write(options.orders, options.batch)) for _ in rounds]
         python, postgres = (min(one[name] for one in written) for name in ("python_ms", "postgres_ms"))
-        print(f"{options.batch} at once, without HTTP: {python:.3f} ms of Python, {postgres:.3f} ms of PostgreSQL")
+        print(f"groups of {options.batch} without HTTP: {python:.3f} ms of Python, {postgres:.3f} ms of PostgreSQL")
     if options.profile:
         _profile(shop, options.orders, options.profile)
 
@@ -87,19 +87,19 @@ def _profile(shop: Shop, orders: int, file: Path) -> None:
 
 
 def _open_to_all(folder: Path) -> Path:
-    folder.chmod(0o755)  # PostgreSQL runs as another account where this one is root
+    folder.chmod(0o755)  # under root, PostgreSQL runs as another user
     return folder
 
 
 def _settle_in(private: Servers) -> None:
-    """Django over these servers, with the schema and the products."""
+    """Configures Django for these servers and creates the schema and the products."""
     os.environ |= {
         "ENVIRONMENT": "stack",
         "DATABASE_URL": private.database("accepting"),
         "REDIS_URL": private.redis_url,
         "BROKER_URL": private.redis_url,
         "DJANGO_SETTINGS_MODULE": "orderproject.settings",
-        "RATE_LIMIT": "100000000",  # on, and never reached
+        "RATE_LIMIT": "100000000",  # enabled, but never exceeded
     }
     import django
 
@@ -124,7 +124,7 @@ def _close() -> None:
 
 
 class Shop:
-    """A client that never leaves the process."""
+    """A client that calls the WSGI application in this process."""
 
     def __init__(self, *, by_key: bool) -> None:
         from django.core.wsgi import get_wsgi_application
@@ -138,16 +138,16 @@ class Shop:
             self._place()
 
     def write(self, orders: int, batch: int) -> None:
-        """What the view does, for so many requests at once."""
-        from events.context import Context
-        from orders.accepting import Asked, _accept_at_once
-        from orders.idempotency import Once
+        """Writes groups of `batch` orders, as the view does for concurrent requests."""
+        from events.log.context import Context
+        from orders.placing.accepting import Asked, _accept_group
+        from orders.placing.idempotency import Once
         from orders.serializers import NewOrder
 
         for _ in range(orders // batch):
             news = [NewOrder.of(self._order()) for _ in range(batch)]
             onces = [Once.under(str(uuid4()), uuid4(), "POST", b"") for _ in news]
-            _accept_at_once([Asked(once, new, Context()) for once, new in zip(onces, news, strict=True)])
+            _accept_group([Asked(once, new, Context()) for once, new in zip(onces, news, strict=True)])
 
     def _order(self) -> dict[str, Any]:
         return {
@@ -172,7 +172,7 @@ class Shop:
             raise SystemExit(f"{heads}: {answer.decode()}")
 
     def _environ(self, body: bytes) -> dict[str, Any]:
-        """As gunicorn makes one."""
+        """A WSGI environment as gunicorn creates it."""
         return {
             "wsgi.errors": io.StringIO(), "wsgi.version": (1, 0), "wsgi.multithread": True,
             "wsgi.multiprocess": True, "wsgi.run_once": False, "wsgi.input": io.BytesIO(body),
@@ -187,14 +187,14 @@ class Shop:
 
 
 def _token() -> str:
-    from orderproject.auth import access_token
+    from orderproject.accounts.auth import access_token
     from orderproject.models import User
 
     return f"Bearer {access_token(User.objects.create_user('ada', 'ada@example.com', 'secret'))}"
 
 
 def _key() -> str:
-    from orderproject.api_keys import SCHEME, issue
+    from orderproject.accounts.api_keys import SCHEME, issue
     from orderproject.models import ApiKey, User
 
     user = User.objects.create_user("ada", "ada@example.com", "secret")
@@ -223,14 +223,14 @@ def _commands(valkey: Any) -> int:
 
 
 def _seconds(private: Servers) -> tuple[float, float]:
-    """CPU that the processes of PostgreSQL and of Valkey have used so far."""
+    """The CPU seconds that PostgreSQL and Valkey have used so far."""
     pids = private.postgres.process.pid, private.valkey.process.pid
     assert all(pids)
     return _of_tree(pids[0]), _of_tree(pids[1])
 
 
 def _of_tree(pid: int | None) -> float:
-    """Of what lives: a helper of PostgreSQL that came and went does not count."""
+    """CPU seconds of the running processes. Processes that have ended do not count."""
     used = 0.0
     for process in _tree(str(pid)):
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -249,7 +249,7 @@ def _tree(pid: str) -> Iterator[str]:
 
 
 def _traced(shop: Shop) -> tuple[float, float]:
-    """Statements and round trips per order, from the messages that libpq sends on the pool's only connection."""
+    """Statements and round trips per order, counted in libpq's trace of the pool's only connection."""
     from django.db import connection
     from psycopg.pq import Trace
 

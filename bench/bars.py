@@ -1,4 +1,4 @@
-"""What *Speed* asks for, as data, and what the samples of a run say to it."""
+"""The performance targets (bars) as data, and their evaluation for the samples of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Limit = Literal["≥", "≤", "<", "="]
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of one contender."""
+    """A figure of a contender."""
 
     scenario: str
     contender: str = OURS
@@ -24,7 +24,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Bar:
-    """The ratio of two figures, or one figure by itself."""
+    """A target for the ratio of two figures, or for one figure."""
 
     name: str
     figure: Figure
@@ -39,7 +39,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`median` is the ratio of the medians, `worst` that of the worst round; None is not measured."""
+    """The result for a bar: the ratio of the medians and that of the worst round. None means not measured."""
 
     name: str
     wanted: str
@@ -52,7 +52,7 @@ RECONCILED = "every sample reconciles: samples with problems"
 
 
 def throughput(scenario: str, peer: str, value: float) -> Bar:
-    """Of ours against a peer, both measured in the same scenario."""
+    """The throughput of ours compared to a peer in the same scenario."""
     return Bar(f"{scenario}: ours / {peer}, orders per second", Figure(scenario), Figure(scenario, peer), "≥", value)
 
 
@@ -68,7 +68,7 @@ def latency(percentile: str, peer: str, limit: Limit, value: float) -> Bar:
 
 
 def of_the_storm(scenario: str, things: str, value: float) -> Bar:
-    """Against the storm that the same stack went through just before, so that no drift of the machine is in it."""
+    """Compared to the storm that the same stack ran immediately before, so that drift of the machine has no effect."""
     name = f"{scenario} / the storm before it, {things} per second"
     return Bar(name, Figure(scenario, name="ratio"), None, "≥", value)
 
@@ -80,7 +80,7 @@ def grown(orders: int) -> Bar:
 
 
 def appended(ours: str, raw: str) -> Bar:
-    """The same rows: with their deliveries, or of events that nobody listens to."""
+    """Compared to raw inserts of the same rows: with deliveries, or of events without subscribers."""
     return Bar(f"append: {ours} / {raw}, events per second", Figure("append", ours), Figure("append", raw), "≥", 0.5)
 
 
@@ -109,12 +109,12 @@ BARS = (
 
 
 def verdicts(rounds: Rounds) -> list[Verdict]:
-    """Of every bar, in their order, and last whether all that ran was reconciled."""
+    """The verdicts on all bars in sequence, and last on the reconciliation of all samples."""
     return [*(judge(bar, rounds) for bar in BARS), reconciled(rounds)]
 
 
 def judge(bar: Bar, rounds: Rounds) -> Verdict:
-    """By the medians; where something must be exact, by every round."""
+    """Evaluates the medians; for an exact target, every round."""
     above = values(bar.figure, rounds)
     below = values(bar.against, rounds) if bar.against else dict.fromkeys(above, 1.0)
     ratio = quotient(middle(above), middle(below))
@@ -131,7 +131,7 @@ def judge(bar: Bar, rounds: Rounds) -> Verdict:
 
 
 def reconciled(rounds: Rounds) -> Verdict:
-    """Counts samples that a later one replaced, too."""
+    """The verdict on the reconciliation. It also counts samples that later ones replaced."""
     if not rounds.samples:
         return Verdict(RECONCILED, "= 0", None, None, None)
     return Verdict(RECONCILED, "= 0", len(rounds.troubled), None, not rounds.troubled)
@@ -146,7 +146,7 @@ def middle(of: Mapping[int, float]) -> float | None:
 
 
 def quotient(above: float | None, below: float | None) -> float | None:
-    """None also where nothing at all was done below: there is no ratio then."""
+    """The ratio of two values; None if one is missing or the denominator is 0."""
     return above / below if above is not None and below else None
 
 

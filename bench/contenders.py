@@ -1,4 +1,4 @@
-"""Who is measured, in which scenarios, and how each is started."""
+"""The contenders, their scenarios, and the commands that start them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class Peer:
-    """A program with one command line for all peers. `scenarios` maps ours to its names and sizes.
+    """A peer, a program with a command line common to all peers. `scenarios` maps our names to its names and sizes.
 
-    Sizes are smaller than ours where a peer is slower: it runs for long enough all the same.
+    Slower peers have smaller sizes, which still run long enough.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Peer:
     scenarios: Mapping[str, tuple[str, Size]]
 
     def command(self, scenario: str, orders: int, database_url: str, redis_url: str, gateway_url: str) -> list[str]:
-        """`gateway_url` is the sandbox's address, or `inprocess`."""
+        """The command line. `gateway_url` is the URL of the sandbox, or `inprocess`."""
         theirs, _ = self.scenarios[scenario]
         return [
             *(sys.executable, "-m", self.module, "--variant", self.variant),
@@ -35,12 +35,12 @@ class Peer:
 
 @dataclass(frozen=True)
 class Program:
-    """A scenario that is a program of its own, with its own contenders. `servers`: it is told of ours."""
+    """A scenario with a program and contenders of its own. `servers`: it gets the URLs of the benchmark's servers."""
 
     module: str
     servers: bool = True
     once: bool = False
-    """In the first round only, because it takes long."""
+    """Runs only in the first round, because it takes long."""
 
     def command(self, database_url: str, redis_url: str, *, quick: bool) -> list[str]:
         where = ["--database-url", database_url, "--redis-url", redis_url] if self.servers else []
@@ -51,11 +51,12 @@ PROGRAMS = {
     "append": Program("bench.parts.append"),
     "relay": Program("bench.parts.relay"),
     "replay": Program("bench.replay"),
+    "streams": Program("bench.streams"),
     "idle": Program("bench.idle", servers=False, once=True),
     "soak": Program("bench.soak", servers=False, once=True),
 }
-STORM = ("throughput", Size(2000, 200))
-DRAIN = ("drain", Size(4000, 200))
+STORM = ("throughput", Size(2000, 120))
+DRAIN = ("drain", Size(4000, 150))
 LIGHT = ("light", SIZES["light"])
 PEERS = {
     peer.name: peer

@@ -1,4 +1,4 @@
-"""CPU time and memory of processes with all that they started, from /proc."""
+"""CPU time and memory of processes and their descendants, read from /proc."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def seconds(roots: Mapping[str, int]) -> dict[str, float]:
-    """CPU seconds of each process and its descendants; of those that have ended, too, once they were waited for."""
+    """CPU seconds of each process and its descendants, including ended ones that their parents have waited for."""
     table = _table()
     return {name: sum(table[pid][1] for pid in _tree(table, root)) for name, root in roots.items()}
 
 
 def resident_mib(roots: Mapping[str, int]) -> dict[str, float]:
-    """Resident memory of each process and its descendants; what they share counts for each."""
+    """Resident memory in MiB of each process and its descendants. Shared pages count for each process."""
     table = _table()
     return {name: sum(_resident(pid) for pid in _tree(table, root)) / 2**20 for name, root in roots.items()}
 
 
 def parent_of(pid: int) -> int:
-    """Raises KeyError for a process that is not there."""
+    """The id of the parent process. Raises KeyError if the process does not exist."""
     return _table()[pid][0]
 
 
 def _table() -> dict[int, tuple[int, float]]:
-    """By process: its parent, and the CPU seconds of itself and of the children that it has waited for."""
+    """Parent id and CPU seconds by process id, including children that the process has waited for."""
     found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():

@@ -1,7 +1,7 @@
-"""`python -m bench.idle [--quick]`: what the whole stack costs while nobody asks anything of it.
+"""`python -m bench.idle [--quick]`: measures the CPU use of the whole stack without requests.
 
-CPU time of every process, in percent of one core. The stack brings servers of its own and settles down first. Its last
-line is a `bench.sample.Sample`.
+It prints the CPU time of every process in percent of one core. The stack starts its own servers and becomes idle first.
+The last line of output is a `bench.sample.Sample`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from bench.whole import Whole, whole_stack
 
 SECONDS, QUICK = 60.0, 15.0
 SETTLING = 15.0
-"""Seconds after the start in which Flower asks the workers about themselves, and beat sends all that is due."""
+"""Seconds to wait after the start, while Flower inspects the workers and beat sends the first tasks."""
 
 
 def run(folder: Path, *, quick: bool = False) -> Sample:
-    """Starts the stack with its data in `folder`."""
+    """Starts the stack with its data in `folder` and measures it."""
     with whole_stack(folder) as stack:
         time.sleep(SETTLING / 3 if quick else SETTLING)
         return measure(stack, QUICK if quick else SECONDS)
 
 
 def measure(stack: Whole, seconds: float) -> Sample:
-    """Of a stack that runs already, over so many seconds."""
+    """Measures a running stack for this many seconds."""
     began, before = time.monotonic(), stack.cpu()
     time.sleep(seconds)
     lasted, after = time.monotonic() - began, stack.cpu()
@@ -41,7 +41,7 @@ def measure(stack: Whole, seconds: float) -> Sample:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.idle")
-    parser.add_argument("--quick", action="store_true", help=f"for {QUICK:g} seconds instead of {SECONDS:g}")
+    parser.add_argument("--quick", action="store_true", help=f"measure for {QUICK:g} seconds instead of {SECONDS:g}")
     with tempfile.TemporaryDirectory(prefix="idle-") as folder:
         sample = run(Path(folder), quick=parser.parse_args().quick)
     print(msgspec.json.encode(sample).decode())

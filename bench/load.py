@@ -1,8 +1,8 @@
-"""`python -m bench.load`: clients with open connections that place orders over HTTP, as lean as Python can be.
+"""`python -m bench.load`: an efficient load generator that places orders over HTTP on persistent connections.
 
-One process and one loop over all connections; every body is encoded before the clock starts. It says `ready`, begins
-when a line comes in, and prints a `Result` as JSON. Each request has an Idempotency-Key of its own; one whose
-connection ends before its answer is sent once more under the same key, and anything but 201 or 207 is a failure.
+It is one process with one loop over all connections. It encodes all bodies, prints `ready`, starts when it reads a line
+from stdin, and prints a `Result` as JSON. Each request has its own Idempotency-Key. If a connection closes before the
+response, the request is sent once more with the same key. Every status except 201 and 207 counts as a failure.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import msgspec
 from bench.orders import KINDS, bodies, calls
 
 GIVE_UP = 120.0
-"""Seconds without any answer after which the rest counts as failed."""
+"""Seconds without any response after which the remaining requests count as failed."""
 PORTION = 262_144
 
 
 class Result(msgspec.Struct, frozen=True):
-    """`began` and `ended` are moments on the machine's clock; `taken_ms` holds the time of each answer."""
+    """The result. `began` and `ended` are Unix times in seconds; `taken_ms` has the time of each response."""
 
     began: float
     ended: float
@@ -39,7 +39,7 @@ class Result(msgspec.Struct, frozen=True):
 
 @dataclass
 class Connection:
-    """Sends one request after another; `request` is the one without an answer."""
+    """A connection that sends one request after another. `request` is the one without a response."""
 
     address: tuple[str, int]
     socket: socket.socket = field(init=False)
@@ -48,7 +48,7 @@ class Connection:
     received: bytes = b""
     repeated: bool = False
     over: bool = False
-    """The server has said that it closes the connection after this answer."""
+    """The server announced that it closes the connection after this response."""
 
     def __post_init__(self) -> None:
         self.open()
@@ -62,7 +62,7 @@ class Connection:
         self._write()
 
     def again(self) -> bool:
-        """On a new connection; False if that was tried already."""
+        """Repeats the request on a new connection; returns False if that was done already."""
         self.socket.close()
         self.open()
         if not self.request or self.repeated:
@@ -76,7 +76,7 @@ class Connection:
             self.socket.sendall(self.request)
 
     def read(self) -> bytes | None:
-        """The status of a whole answer; b"" while it is incomplete, None where the connection ended before."""
+        """The status of a complete response; b"" while it is incomplete, None if the connection closed before."""
         try:
             portion = self.socket.recv(PORTION)
         except OSError:
@@ -93,13 +93,13 @@ class Connection:
 
 
 def _length(head: bytes) -> int:
-    """An answer without a length counts as endless, so it fails instead of passing for short."""
+    """The Content-Length. A response without one counts as endless, so that it fails."""
     _, found, rest = head.lower().partition(b"\r\ncontent-length:")
     return int(rest.partition(b"\r\n")[0]) if found else sys.maxsize
 
 
 class Clients:
-    """`rate` requests a second if given, else each connection sends as soon as it has its answer."""
+    """All connections. They send `rate` requests per second; with 0, each sends as soon as it has its response."""
 
     def __init__(self, address: tuple[str, int], count: int, rate: float = 0.0) -> None:
         self.rate = rate
@@ -119,7 +119,7 @@ class Clients:
 
     def run(self, requests: Sequence[bytes]) -> Result:
         began, cpu = time.time(), time.process_time()
-        start = heard = time.perf_counter()
+        start = last_response = time.perf_counter()
         waiting: Iterator[bytes] = iter(requests)
         sent = 0
         while sent < len(requests) or self.busy:
@@ -131,8 +131,8 @@ class Clients:
             for key, _ in ready:
                 self._read(key.data)
             now = time.perf_counter()
-            heard = now if ready or not self.busy else heard
-            if now - heard > GIVE_UP:
+            last_response = now if ready or not self.busy else last_response
+            if now - last_response > GIVE_UP:
                 self.failures["no answer"] += len(requests) - sent + self.busy
                 break
         return Result(began, time.time(), time.process_time() - cpu, self.taken_ms, dict(self.failures))
@@ -161,7 +161,7 @@ class Clients:
         self.idle.append(connection)
 
     def _reopen(self, connection: Connection) -> None:
-        """The server closes what is idle for long, too; that is no failure."""
+        """Handles a closed connection. A server can close an idle connection; that is not a failure."""
         was_asking = bool(connection.request)
         self.selector.unregister(connection.socket)
         repeated = connection.again()
@@ -174,7 +174,7 @@ class Clients:
 
 
 def request(path: str, host: str, token: str, body: bytes) -> bytes:
-    """As it goes over the line. A proxy in front of production would tell of HTTPS."""
+    """The bytes of a request. It has the X-Forwarded-Proto header that production's proxy would send."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nX-Forwarded-Proto: https\r\n"
         f"Content-Type: application/json\r\nIdempotency-Key: {uuid4()}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -187,11 +187,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--orders", type=int, required=True)
     parser.add_argument("--kind", choices=KINDS, default="spread")
-    parser.add_argument("--clients", type=int, default=16, help="connections")
-    parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0: as fast as they are answered")
-    parser.add_argument("--bulk", type=int, default=0, help="so many orders in each call")
+    parser.add_argument("--clients", type=int, default=16, help="the number of connections")
+    parser.add_argument("--rate", type=float, default=0.0, help="requests per second; 0 for as fast as possible")
+    parser.add_argument("--bulk", type=int, default=0, help="orders per bulk request; 0 for single orders")
     options = parser.parse_args()
-    token = sys.stdin.readline().strip()  # not among the arguments, which every user of the machine may read
+    token = sys.stdin.readline().strip()  # not an argument, because every user of the machine can read those
     host = f"127.0.0.1:{options.port}"
     path, bodies_of = ("/api/v1/orders/bulk/", calls) if options.bulk else ("/api/v1/orders/", bodies)
     requests = [request(path, host, token, body) for body in bodies_of(options.kind, options.orders, options.bulk)]

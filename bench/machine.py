@@ -1,4 +1,4 @@
-"""On what it was measured: the machine, the versions and the servers' settings, without any name of host or user."""
+"""Describes the environment of a run: machine, versions and server settings, without names of hosts and users."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ PACKAGES = (
     *("celery", "kombu", "redis", "Django", "djangorestframework", "psycopg"),
     *("dbos", "eventsourcing", "django-outbox-pattern"),
 )
-# What was set to another value than PostgreSQL's own. Where it listens, where its files are and how it writes dates
-# changes no figure.
+# PostgreSQL's settings that differ from their defaults, except addresses, paths and formats, which affect no figure.
 CHANGED_SETTINGS = """
 SELECT name, current_setting(name) FROM pg_settings
 WHERE source <> 'default' AND boot_val IS NOT NULL AND setting <> boot_val
@@ -33,7 +32,7 @@ ORDER BY name
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """Kept beside the samples, so that a report drawn later tells of where they were taken."""
+    """The environment, saved beside the samples, so that a later report describes where they were measured."""
 
     cpu: str
     cores_used: int
@@ -42,15 +41,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     kernel: str
     versions: dict[str, str]
     postgres_settings: dict[str, str]
-    """Those that differ from the default."""
+    """PostgreSQL's settings that differ from the defaults."""
     valkey_settings: dict[str, str]
     commit: str
     dirty: bool
-    """Whether files of the project differed from the commit."""
+    """Whether the work tree differed from the commit."""
 
 
 def observe(postgres_url: str, redis_url: str) -> Machine:
-    """Of the machine and the two servers, as they are now; to be called from the process whose cores count."""
+    """Reads the current environment. Call it from a process that is pinned to the benchmark's cores."""
     with psycopg.connect(postgres_url) as connection:
         settings = {name: without_path(value) for name, value in connection.execute(CHANGED_SETTINGS)}
         postgres = connection.info.parameter_status("server_version") or "unknown"
@@ -78,7 +77,7 @@ def observe(postgres_url: str, redis_url: str) -> Machine:
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The first core's; the architecture where the kernel does not say."""
+    """The model of the first core, or the architecture if the kernel does not report it."""
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [
         value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == "model name"
@@ -87,7 +86,7 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def installed(packages: tuple[str, ...]) -> Mapping[str, str]:
-    """In this environment, which is that of all contenders."""
+    """The versions of the packages, which all contenders share."""
     found = {}
     for name in packages:
         try:
@@ -98,7 +97,7 @@ def installed(packages: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def revision(project: Path) -> tuple[str, bool]:
-    """Short hash, and whether the tree differs from it; `unknown` where there is no repository."""
+    """The short commit hash, and whether the work tree differs from it; `unknown` without a repository."""
     git = shutil.which("git")
     if git is None:
         return "unknown", False

@@ -1,8 +1,8 @@
-"""`python -m bench.mailing`: what one confirmation mail costs, in CPU.
+"""`python -m bench.mailing`: measures the CPU time of one confirmation e-mail.
 
-Confirmed orders wait for their mails; this process handles their deliveries as a worker does, over private servers
-and with a mail backend that takes everything. Columns: microseconds of CPU per mail in Python, in the subscriber's
-own part of that, and in PostgreSQL (all its processes).
+This process handles the deliveries of confirmed orders as a worker does, on private servers and with a mail backend
+that discards everything. The columns are microseconds of CPU per e-mail: in Python, in the subscriber alone, and in
+PostgreSQL (all processes).
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ SUBSCRIBER = "notifications.mail_confirmation"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.mailing")
-    parser.add_argument("--orders", type=int, default=4000, help="mails of each round")
+    parser.add_argument("--orders", type=int, default=4000, help="e-mails per round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--message", type=int, default=AT_ONCE, help="deliveries in one message, as the relay sends it")
-    parser.add_argument("--profile", type=Path, help="write where Python's time goes, by function, into this file")
-    parser.add_argument("--samples", type=Path, help="append a line of JSON per round to this file")
+    parser.add_argument("--message", type=int, default=AT_ONCE, help="deliveries per message")
+    parser.add_argument("--profile", type=Path, help="write a profile of the Python functions to this file")
+    parser.add_argument("--samples", type=Path, help="append one line of JSON per round to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailing-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL runs as another account where this one is root
+        folder.chmod(0o755)  # under root, PostgreSQL runs as another user
         with servers(folder) as private:
             _settle_in(private)
             try:
@@ -73,7 +73,7 @@ def _measure(private: Servers, options: argparse.Namespace) -> None:
 
 
 def _settle_in(private: Servers) -> None:
-    """Django over these servers, with the schema and the products."""
+    """Configures Django for these servers and creates the schema and the products."""
     os.environ |= {
         "ENVIRONMENT": "stack",
         "DATABASE_URL": private.database("mailing"),
@@ -104,8 +104,8 @@ def _close() -> None:
 
 
 def _confirm(count: int) -> None:
-    """Places so many orders and confirms them; a delivery waits for each."""
-    from events.aggregate import save_all
+    """Places and confirms this many orders, so that each has a pending delivery."""
+    from events.log.aggregate import save_all
     from orders.models import Order
     from orders.services import Placement, Wanted, place_each
 
@@ -129,18 +129,18 @@ def _confirm(count: int) -> None:
 
 @dataclass
 class Worker:
-    """Handles what waits for the mail subscriber, message by message."""
+    """Handles the pending deliveries of the mail subscriber, message by message."""
 
     message: int
     in_subscriber: float = 0.0
-    """CPU seconds so far."""
+    """CPU seconds in the subscriber so far."""
 
     def work(self) -> int:
-        """Returns how many mails were sent."""
+        """Handles all pending deliveries; returns the number of e-mails sent."""
         from django.db import connection
 
-        from events.deliver import deliver
-        from events.subscribers import subscriber
+        from events.declare.subscribers import subscriber
+        from events.delivery.handle import deliver
 
         found = subscriber(SUBSCRIBER)
         assert found
@@ -153,13 +153,14 @@ class Worker:
         return mails
 
     def _messages(self) -> Iterator[tuple[list[int], Any]]:
-        """Claims as the relay does."""
-        from events import sql
+        """Claims deliveries as the relay does; yields the ids and the lease of each message."""
+        from events.db.query import execute
+        from events.delivery import sql
 
         while True:
             lease = uuid4()
             wanted = {"seconds": 60.0, "lease": lease, "subscribers": [SUBSCRIBER], "limit": self.message}
-            rows = sql.run(sql.CLAIM, {**wanted, "at_once": []})
+            rows = execute(sql.CLAIM, {**wanted, "inline": []})
             if not rows:
                 return
             yield [row[0] for row in rows], lease
@@ -185,7 +186,7 @@ def _cost(private: Servers, worker: Worker) -> dict[str, float]:
     python = time.process_time() - python
     postgres = cpu.seconds(roots)["postgres"] - before
     if Notification.objects.exclude(sent_at=None).count() - sent != mails:
-        raise SystemExit("not every mail was sent and written down")
+        raise SystemExit("not every e-mail was sent and recorded; see the log above")
     return {
         "mails": mails,
         "python_us": 1e6 * python / mails,

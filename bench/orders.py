@@ -1,4 +1,4 @@
-"""The orders that are placed, as JSON, and the products that they are of."""
+"""The orders that the benchmark places, as JSON, and their products."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from uuid import uuid4
 import msgspec
 
 PLENTY = 50_000_000
-"""On hand of everything that is not to run out."""
+"""The stock of products that must not run out."""
 SPREAD = [f"BENCH-{number}" for number in range(50)]
 WIDE = [f"BENCH-WIDE-{number}" for number in range(400)]
 FLASH = "BENCH-FLASH"
 LINES = 200
-"""Of a large order."""
+"""The number of lines of a large order."""
 KINDS = ("spread", "flash", "large", "declined", "slow")
 ADDRESS = {"name": "Ada", "line1": "1 Mill Lane", "city": "Berlin", "postalCode": "10115", "country": "DE"}
 
 
 def bodies(kind: str, count: int, _: int = 0) -> Iterator[bytes]:
-    """One request's each. The same kind and number give the same orders."""
+    """The bodies of single requests. The same kind and count give the same orders."""
     for one in _orders(kind, count):
         yield msgspec.json.encode(one)
 
 
 def calls(kind: str, count: int, size: int) -> Iterator[bytes]:
-    """Of so many orders each, for the bulk endpoint."""
+    """The bodies of bulk requests with `size` orders each."""
     orders = [{**one, "idempotencyKey": str(uuid4())} for one in _orders(kind, count)]
     for first in range(0, count, size):
         yield msgspec.json.encode({"orders": orders[first : first + size]})
@@ -47,7 +47,7 @@ def _orders(kind: str, count: int) -> Iterator[dict[str, Any]]:
 
 def _token(kind: str, number: int) -> str:
     if kind == "slow":
-        return "tok_slow"  # known to the gateway of the benchmark alone
+        return "tok_slow"  # only the benchmark's gateway knows this token
     return "tok_declined" if kind == "declined" and number % 2 else "tok_visa"
 
 

@@ -1,4 +1,4 @@
-"""What runs when: contenders in turn, another one first in each round, so that drift hits all alike."""
+"""Plans the jobs: contenders run in turn, with another one first in each round, so that drift affects all equally."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from bench.scenarios import SIZES, past_of
 
 INPROCESS, HTTP = "inprocess", "http"
 COMPARED_OVER_HTTP = ("storm", "light")
-"""Of these there is a second table, in which everybody calls the sandbox."""
-NOT_QUICK = ("sse", "relay", "replay", "idle", "soak")
-"""Beside growth: what takes too long for a quick run, unless it is named."""
+"""Scenarios with a second table, in which every contender calls the sandbox over HTTP."""
+NOT_QUICK = ("bulk", "sse", "relay", "replay", "streams", "idle", "soak")
+"""Scenarios besides growth that take too long for a quick run. A quick run includes them only if they are named."""
 IN_NO_BAR = {("light", "celery-solo"), ("light", "dbos-direct"), ("drain", "dbos-queue")}
-"""Nor in a quick run, unless the contender is named."""
+"""Contenders that a quick run includes only if they are named."""
 LONG_PAST = 100_000
-"""Orders; with more of them a scenario is measured once, for they take minutes to load."""
+"""The number of stored orders above which a scenario runs only once, because loading them takes minutes."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One program on a fresh database. Several scenarios share one only in a quick run, and only of ours."""
+    """One program on a fresh database. Only our own scenarios share one, and only in a quick run."""
 
     round: int
     contender: str
@@ -35,7 +35,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Wish:
-    """What was asked for; nothing named means all of it, and `gateway` "" what each scenario asks for."""
+    """The requested runs. Empty means all; an empty `gateway` means the default of each scenario."""
 
     scenarios: Sequence[str] = ()
     contenders: Sequence[str] = ()
@@ -49,13 +49,13 @@ class Wish:
         return not (self.scenarios or self.contenders or self.quick or self.orders or self.gateway)
 
     def names(self) -> Sequence[str]:
-        """The scenarios, in their order."""
+        """The requested scenarios in sequence."""
         left_out = [name for name in SCENARIOS if name in NOT_QUICK or past_of(name)] if self.quick else []
         return self.scenarios or [name for name in SCENARIOS if name not in left_out]
 
 
 def jobs(wish: Wish) -> Iterator[Job]:
-    """In the order of running."""
+    """All jobs in the sequence in which they run."""
     for number in range(1, wish.rounds + 1):
         runs = list(_runs(wish, number))
         yield from _together(runs) if wish.quick else runs
@@ -90,7 +90,7 @@ def _takes_part(contender: str, scenario: str, wish: Wish) -> bool:
 
 
 def _orders(contender: str, scenario: str, wish: Wish) -> int:
-    """None of a program, which knows its own numbers."""
+    """The number of orders; None for programs, which have their own numbers."""
     if scenario in PROGRAMS:
         return 0
     size = SIZES[scenario] if contender == OURS else PEERS[contender].scenarios[scenario][1]
@@ -103,7 +103,7 @@ def _rotated(names: Sequence[str], places: int) -> list[str]:
 
 
 def _together(runs: Sequence[Job]) -> Iterator[Job]:
-    """Ours starts once for its scenarios: seven processes take longer to start than a thousand orders to finish."""
+    """Combines our scenarios into one job, because starting the stack takes longer than a quick scenario."""
     shared: dict[str, list[tuple[str, int]]] = {}
     for run in runs:
         if _shares(run):

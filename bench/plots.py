@@ -1,6 +1,6 @@
-"""The plots of the report, as SVG without a background, in colours that can be read on white and on black.
+"""Draws the plots of the report as SVG without a background, in colours that are readable on white and on black.
 
-Needs matplotlib, which only the benchmark's own requirements bring. The same samples give the same bytes.
+Needs matplotlib, which only requirements-bench.txt installs. The output is deterministic.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ STYLE: dict[Any, Any] = {
 
 
 def draw(rounds: Rounds, folder: Path) -> list[str]:
-    """Their names; of what was not measured there is no plot, and one of an earlier run is removed."""
+    """Draws the plots and returns their names. Skips what was not measured and removes plots of earlier runs."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     with mpl.rc_context(STYLE):
@@ -58,7 +58,7 @@ def draw(rounds: Rounds, folder: Path) -> list[str]:
 
 
 def throughput(rounds: Rounds) -> Figure | None:
-    """A bar for each contender, with lines from its slowest round to its fastest."""
+    """One bar per contender, with a line from its slowest to its fastest round."""
     shown = {name: of for name in ("storm", "drain") if (of := measured(rounds, name, "per_second"))}
     if not shown:
         return None
@@ -71,7 +71,7 @@ def throughput(rounds: Rounds) -> Figure | None:
 
 
 def bars(axes: Axes, of: dict[str, list[float]], title: str, *, digits: int = 0, least_first: bool = False) -> None:
-    """The median of each contender, with a line from the least to the most of its rounds."""
+    """One bar per contender with the median, and a line from the minimum to the maximum of its rounds."""
     names = sorted(of, key=lambda name: (median(of[name]), name), reverse=least_first)
     axes.barh(names, [median(of[name]) for name in names], color=colours(names), height=0.62)
     for place, name in enumerate(names):
@@ -84,7 +84,7 @@ def bars(axes: Axes, of: dict[str, list[float]], title: str, *, digits: int = 0,
 
 
 def latency(rounds: Rounds) -> Figure | None:
-    """From p50 to p99 of each contender."""
+    """A line from p50 to p99 per contender."""
     p50, p99 = (measured(rounds, "light", name) for name in ("p50_ms", "p99_ms"))
     names = sorted(p50.keys() & p99.keys(), key=lambda name: -median(p50[name]))
     if not names:
@@ -104,7 +104,7 @@ def latency(rounds: Rounds) -> Figure | None:
 
 
 def growth(rounds: Rounds) -> Figure | None:
-    """Ours over the number of stored orders, and what the bar allows."""
+    """Our throughput by the number of stored orders, and the limit of the bar."""
     stored = {
         int(name.removeprefix("growth-")): list(of.values())
         for name in rounds.scenarios()
@@ -142,7 +142,7 @@ def growth(rounds: Rounds) -> Figure | None:
 
 
 def cpu(rounds: Rounds) -> Figure | None:
-    """The whole of each contender, and below it what ours consists of."""
+    """The total of each contender, and below it the parts of ours."""
     whole = measured(rounds, "storm", CPU)
     ours = main_parts(rounds.cpu("storm", OURS))
     if not whole or not ours:
@@ -162,7 +162,7 @@ def cpu(rounds: Rounds) -> Figure | None:
 
 
 def main_parts(costs: dict[str, float]) -> dict[str, float]:
-    """The dearest first; as many as there are colours, and the rest as one."""
+    """The parts by cost, the highest first. Parts beyond the number of colours are combined."""
     parts = dict(sorted(costs.items(), key=lambda one: (-one[1], one[0])))
     if len(parts) > len(PROCESSES):
         names = list(parts)[len(PROCESSES) - 1 :]
@@ -192,7 +192,7 @@ def label(axes: Axes, x: float, y: float, text: str) -> None:
 
 
 def only_names(axes: Axes, count: int) -> None:
-    """The figures stand at the bars, so there is nothing to be read from an axis below."""
+    """Hides the lower axis, because the bars have labels."""
     axes.xaxis.set_visible(False)
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(length=0)

@@ -1,4 +1,4 @@
-"""Our own project in the process of a benchmark, over the servers of the benchmark."""
+"""Configures our project in the process of a benchmark, for the benchmark's servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.conf import settings
 
 
 def configure(database_url: str, redis_url: str = "redis://127.0.0.1:9/0") -> None:
-    """Loads the project, if nobody has done so. Without a `redis_url` there is none, and nobody may ask it."""
+    """Configures Django once. Without a `redis_url` there is no Valkey, and the caller must not use it."""
     if not settings.configured:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orderproject.settings")
         os.environ |= {
@@ -21,7 +21,7 @@ def configure(database_url: str, redis_url: str = "redis://127.0.0.1:9/0") -> No
         }
     if not apps.ready:
         django.setup()
-        import orderproject.celery  # noqa: F401  what is sent goes by way of this application
+        import orderproject.celery  # noqa: F401  messages are sent through this application
 
 
 def make_schema() -> None:

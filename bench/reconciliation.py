@@ -1,4 +1,4 @@
-"""What must hold after every scenario: the checks of the tests, and where no processor keeps books, of our own rows."""
+"""The reconciliation after every scenario: the checks of the tests, and checks of our rows if there is no sandbox."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import F
 
+from events.log.verify import differences
 from events.models import StoredEvent
-from events.verify import differences
 from notifications.models import Notification
 from orders.models import Order
 from payments.models import Payment
@@ -21,8 +21,8 @@ from tests.reconcile.money import money
 from tests.reconcile.statuses import KEPT
 from tests.reconcile.work import work
 
-MOST = 20
-"""Sentences that are kept; the last one then says how many there were."""
+MAX_EXAMPLES = 20
+"""The maximum number of problems to report. If there are more, the last sentence gives their number."""
 SINCE = """
 WITH placed AS (SELECT id, status, total FROM orders_order WHERE id > %(last)s)
 SELECT (SELECT count(*) FROM placed) AS orders,
@@ -40,26 +40,28 @@ GOODS = """
 SELECT product_id, on_hand, held, coalesce(sold, 0)
 FROM (SELECT product_id, sum(on_hand) AS on_hand, sum(held) AS held FROM inventory_stock GROUP BY 1) AS stock
 LEFT JOIN (
-    SELECT sku, sum(quantity - returned_quantity) AS sold
+    SELECT sku, sum(quantity - returned_quantity - cancelled_quantity) AS sold
     FROM orders_orderline JOIN orders_order ON orders_order.id = order_id WHERE status <> 'cancelled' GROUP BY 1
 ) AS lines ON sku = product_id
 """
-KINDS = {"confirmed": "confirmation", "cancelled": "cancellation", "shipped": "shipment", "returned": "return"}
+KINDS = {
+    "confirmed": "confirmation", "cancelled": "cancellation", "shipped": "shipment", "returned": "return",
+    "items_cancelled": "items_cancelled",
+}  # fmt: skip
 
 
 def reconcile(stocked: dict[str, int], sandbox_url: str = "") -> list[str]:
-    """All that does not add up, as sentences. `stocked` is what was on hand before the first order.
+    """All problems as sentences. `stocked` is the stock before the first order.
 
-    Without a sandbox the processor's books went with the process that kept them: then payments must agree with
-    orders and with the log.
+    Without a sandbox there is no ledger to compare with, so payments must agree with orders and with the log.
     """
-    paid = money(sandbox_url) if sandbox_url else [*_payments(), *_told()]
+    paid = money(sandbox_url) if sandbox_url else [*_payments(), *_payment_events()]
     found = [*differences(), *work(), *history(), *goods(stocked), *paid, *_mails()]
-    return [*found[:MOST], f"{len(found)} problems in all"] if len(found) > MOST else found
+    return [*found[:MAX_EXAMPLES], f"{len(found)} problems in all"] if len(found) > MAX_EXAMPLES else found
 
 
 def reconcile_since(last: UUID, stocked: dict[str, int]) -> list[str]:
-    """The same in sums, of the orders after `last`: for tables that are too long to be read line by line."""
+    """Checks sums over the orders after `last`, for tables that are too large to check row by row."""
     with connection.cursor() as cursor:
         cursor.execute(SINCE, {"last": last})
         counts = dict(zip([column.name for column in cursor.description], cursor.fetchone(), strict=True))
@@ -69,7 +71,7 @@ def reconcile_since(last: UUID, stocked: dict[str, int]) -> list[str]:
 
 
 def goods_in_sum(stocked: dict[str, int]) -> list[str]:
-    """What left the stock is what is on the lines of all orders that were confirmed."""
+    """The decrease of stock must equal the quantities of all confirmed orders."""
     with connection.cursor() as cursor:
         cursor.execute(GOODS)
         found = {sku: (on_hand, held, sold) for sku, on_hand, held, sold in cursor.fetchall()}
@@ -81,7 +83,7 @@ def goods_in_sum(stocked: dict[str, int]) -> list[str]:
 
 
 def _payments() -> list[str]:
-    """Whoever keeps goods has paid their price; a cancelled order has paid nothing, or got all of it back."""
+    """A confirmed order must be paid; a cancelled order must be unpaid or completely refunded."""
     rows = Payment.objects.values_list("order_id", "status", "amount", "refunded")
     payments = {id_: (status, amount, refunded) for id_, status, amount, refunded in rows}
     problems = []
@@ -96,8 +98,8 @@ def _payments() -> list[str]:
     return [*problems, *(f"there is a payment for {id_}, which is no order" for id_ in payments)]
 
 
-def _told() -> list[str]:
-    """The log tells once of each payment that succeeded, and of no other."""
+def _payment_events() -> list[str]:
+    """The log must contain exactly one event of success for each succeeded payment, and none for others."""
     succeeded = {
         f"payment:{id_}" for id_ in Payment.objects.filter(status="succeeded").values_list("order_id", flat=True)
     }
@@ -109,7 +111,7 @@ def _told() -> list[str]:
 
 
 def _mails() -> list[str]:
-    """One for each order that was confirmed or cancelled, sent once, and told in the log."""
+    """Each confirmed or cancelled order must have one e-mail, sent once and recorded in the log."""
     wanted = Counter(
         (stream.partition(":")[2], KINDS[TOLD[type_]])
         for stream, type_ in StoredEvent.objects.filter(type__in=TOLD).values_list("stream", "type")
@@ -125,6 +127,6 @@ def _mails() -> list[str]:
         *(f"{count} mails too many, {kind} of order {order}" for (order, kind), count in (found - wanted).items()),
         *(f"no mail, {kind} of order {order}" for order, kind in wanted - found),
         *([f"{unsent} mails were not sent"] if unsent else []),
-        *(f"mail {id_} was told {count} times" for id_, count in sent.items() if count > 1),
-        *([f"{len(kept)} mails, {len(sent)} of them told in the log"] if kept != sent.keys() else []),
+        *(f"mail {id_} has {count} events" for id_, count in sent.items() if count > 1),
+        *([f"{len(kept)} mails, {len(sent)} of them recorded in the log"] if kept != sent.keys() else []),
     ]

@@ -1,7 +1,7 @@
-"""`python -m bench.replay --database-url U --redis-url U [--quick]`: how fast a read model is made anew from the log.
+"""`python -m bench.replay --database-url U --redis-url U [--quick]`: measures rebuilding a read model.
 
-`manage.py replay orders.daily_sales` over a past of 200 000 orders (quick 20 000), of which each has seven events and
-one that the read model is made of. It must come out as it was.
+It runs `manage.py replay orders.daily_sales` on 200 000 stored orders (20 000 with --quick). Each order has seven
+events, of which the read model uses one. The rebuilt model must equal the original.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import date
 from decimal import Decimal
 
 from bench.growth import load
-from bench.parts.timing import options, tell
+from bench.parts.timing import options, print_samples
 from bench.project import configure, make_schema
 from bench.sample import Sample
 
@@ -23,7 +23,7 @@ Sales = list[tuple[date, int, Decimal]]
 
 
 def run(database_url: str, redis_url: str, *, quick: bool = False) -> Iterator[Sample]:
-    """The database must be empty. `per_second` counts the events that are handed to the read model."""
+    """Needs an empty database. `per_second` counts the events that the read model handles."""
     configure(database_url, redis_url)
     make_schema()
     from django.core.management import call_command
@@ -42,7 +42,7 @@ def run(database_url: str, redis_url: str, *, quick: bool = False) -> Iterator[S
         contender="ours",
         figures={"per_second": round(handled / took, 1), "log_per_second": round(log / took, 1)},
         settings={"events": str(handled), "log": str(log), "subscriber": SUBSCRIBER},
-        problems=[] if _sales() == before else ["the read model came out otherwise than it was"],
+        problems=[] if _sales() == before else ["the rebuilt read model differs from the original"],
     )
 
 
@@ -54,7 +54,7 @@ def _sales() -> Sales:
 
 def main() -> None:
     asked = options("bench.replay")
-    tell(run(asked.database_url, asked.redis_url, quick=asked.quick))
+    print_samples(run(asked.database_url, asked.redis_url, quick=asked.quick))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""`python -m bench.report SAMPLES OUTPUT`: the samples of a run as a page of Markdown, with its plots beside it.
+"""`python -m bench.report SAMPLES OUTPUT`: writes the samples of a run as a Markdown page with plots.
 
-The machine is read from `machine.json` beside the samples, so that the page tells of the one that was measured. The
-same samples give the same page. Without matplotlib the page has no plots.
+It reads `machine.json` beside the samples, so that the page describes the machine that was measured. The output is
+deterministic. Without matplotlib the page has no plots.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.report")
     parser.add_argument("samples", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--machine", type=Path, help="what bench.machine saved; machine.json beside the samples")
+    parser.add_argument(
+        "--machine", type=Path, help="the file that bench.machine saved; by default machine.json beside the samples"
+    )
     parser.add_argument("--title", default="Results")
     options = parser.parse_args()
     file = options.machine or options.samples.with_name("machine.json")
@@ -44,17 +46,17 @@ def main() -> None:
 
 
 def write(samples: Path, output: Path, *, machine: Machine | None, title: str = "Results") -> None:
-    """The page at `output`, and the plots in a folder beside it where matplotlib is there to draw them."""
+    """Writes the page to `output`, and the plots to a folder beside it if matplotlib is installed."""
     read = load(samples)
     drawn: list[str] = []
     if find_spec("matplotlib"):
-        # Not by an import statement, which type checkers would follow to where there is no matplotlib.
+        # A dynamic import, because type checkers would follow an import statement, and matplotlib is optional.
         drawn = import_module("bench.plots").draw(Rounds(read), output.parent / PLOTS)
     output.write_text(render(read, machine=machine, title=title, plots=drawn), encoding="utf-8")
 
 
 def render(samples: Iterable[Sample], *, machine: Machine | None, title: str, plots: Collection[str] = ()) -> str:
-    """The page; `plots` are the names of those that were drawn."""
+    """The text of the page. `plots` are the names of the drawn plots."""
     rounds = Rounds(samples)
     parts = [
         [f"# {title}", summary(rounds)],
@@ -75,8 +77,8 @@ def summary(rounds: Rounds) -> str:
     return (
         f"Of {len(found)} bars, met: {found.count(True)}; not met: {found.count(False)}; "
         f"{NOT_MEASURED}: {found.count(None)}. "
-        "Every contender ran in turn, on the same servers and cores, and did the same work for an order; each figure "
-        "is the median of its rounds, and a round whose rows did not reconcile gives none."
+        "All contenders ran one after the other, on the same servers and cores, and did the same work for an order. "
+        "Each figure is the median of its rounds; a round whose rows did not reconcile gives no figure."
     )
 
 
@@ -85,7 +87,7 @@ def bars(found: Sequence[Verdict]) -> list[str]:
     rows = [(one.name, one.wanted, number(one.median), number(one.worst), met[one.met]) for one in found]
     return [
         "## Bars",
-        "Ratios are of medians; the worst round compares the two sides round by round.",
+        "Ratios compare medians. The worst round is the worst ratio of the two sides, round by round.",
         table(("bar", "wanted", "measured", "worst round", "met"), rows, "llrrl"),
     ]
 
@@ -113,13 +115,13 @@ def environment(machine: Machine | None) -> list[str]:
 
 
 def ordered(rounds: Rounds) -> list[Scenario]:
-    """Those with samples: the described ones in their order, then the others."""
+    """The scenarios with samples: first those with a description, then the others."""
     seen = [described(name) for gateway in (INPROCESS, HTTP) for name in main_names(gateway, rounds)]
     return [one for one in SCENARIOS if one in seen] + [one for one in seen if one not in SCENARIOS]
 
 
 def main_names(gateway: str, rounds: Rounds) -> list[str]:
-    """Of the scenarios that are at home with this gateway, the smallest growth first."""
+    """The scenarios whose main table uses this gateway. Growth scenarios are sorted by size."""
     names = [name for name in rounds.scenarios(gateway) if described(name).gateway == gateway]
     return sorted(names, key=lambda name: (len(name), name))
 
@@ -155,7 +157,7 @@ def line(scenario: str, contender: str, lead: str, rounds: Rounds, gateway: str)
 
 
 def over_http(rounds: Rounds) -> list[str]:
-    """Of the scenarios that were measured without it, too."""
+    """The second table: scenarios that were measured with both gateways."""
     rows = []
     for name in rounds.scenarios(HTTP):
         if described(name).gateway == HTTP:
@@ -191,7 +193,7 @@ def by_process(rounds: Rounds) -> list[str]:
 
 
 def settings(rounds: Rounds) -> list[str]:
-    """What each contender was set to; the scenarios are named where they differ in it."""
+    """The settings of each contender, by scenario where they differ."""
     used = sorted({(one.contender, listed(one.settings), one.scenario) for one in rounds.samples if one.settings})
     rows = [
         (contender, ", ".join(scenario for *_, scenario in group), text)
@@ -211,7 +213,7 @@ def problems(rounds: Rounds) -> list[str]:
 
 
 def number(value: float | None) -> str:
-    """Three digits or more, and thousands apart; nothing where there is none."""
+    """Formats a figure with at least three significant digits and separated thousands; "" for None."""
     if value is None:
         return ""
     if value == int(value) or abs(value) >= 100:
@@ -224,7 +226,7 @@ def listed(named: dict[str, str]) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> str:
-    """`align` has a letter for each column: l or r."""
+    """A Markdown table. `align` has one letter per column: l or r."""
     rule = ["---:" if letter == "r" else "---" for letter in align]
     escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in (columns, rule, *rows))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)

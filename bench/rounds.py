@@ -1,4 +1,4 @@
-"""The samples of a run, by what was measured of whom."""
+"""The samples of a run, grouped by scenario, contender and figure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from bench.sample import Sample
 OURS = "ours"
 INPROCESS, HTTP = "inprocess", "http"
 CPU = "cpu_ms_per_order"
-"""Of all processes together; `cpu_ms_per_order_web` is that of one of them."""
+"""The figure of all processes together. Figures of single processes have a suffix: `cpu_ms_per_order_web`."""
 CPU_OF_CLIENT = "cpu_ms_per_order_client"
-"""Of who places the orders: no part of the whole."""
+"""The figure of the load generator, which is not part of the total."""
 
 
 class Rounds:
-    """A later sample of the same round stands for an earlier one; one with problems gives no figure."""
+    """The rounds of a run. A later sample of a round replaces an earlier one. Samples with problems do not count."""
 
     def __init__(self, samples: Iterable[Sample]) -> None:
         self.samples = list(samples)
@@ -25,7 +25,7 @@ class Rounds:
         self._latest = [latest[key] for key in sorted(latest)]
 
     def of(self, scenario: str, contender: str | None = None, gateway: str = INPROCESS) -> list[Sample]:
-        """One for each round, those with problems included."""
+        """The samples of all rounds, including those with problems."""
         return [
             one
             for one in self._latest
@@ -36,13 +36,13 @@ class Rounds:
         return sorted({one.scenario for one in self._latest if one.gateway == gateway})
 
     def contenders(self, scenario: str, gateway: str = INPROCESS) -> list[str]:
-        """Ours first."""
+        """The contenders of a scenario, ours first."""
         return sorted(
             {one.contender for one in self.of(scenario, gateway=gateway)}, key=lambda name: (name != OURS, name)
         )
 
     def figures(self, scenario: str, contender: str, gateway: str = INPROCESS) -> dict[str, dict[int, float]]:
-        """Name of the figure → round → value, of the rounds that count."""
+        """Values by figure and round, for rounds without problems."""
         found: dict[str, dict[int, float]] = {}
         for one in self.of(scenario, contender, gateway):
             for name, value in one.figures.items():
@@ -52,11 +52,11 @@ class Rounds:
 
     @staticmethod
     def is_part(name: str) -> bool:
-        """Whether this figure is the CPU of one process of the whole."""
+        """Whether the figure is the CPU time of one process of the total."""
         return name.startswith(f"{CPU}_") and name != CPU_OF_CLIENT
 
     def cpu(self, scenario: str, contender: str) -> dict[str, float]:
-        """Process → milliseconds for one order, at the median."""
+        """Median milliseconds per order, by process."""
         return {
             name.removeprefix(f"{CPU}_"): median(values.values())
             for name, values in self.figures(scenario, contender).items()

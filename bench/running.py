@@ -1,4 +1,4 @@
-"""Runs one contender after the other as a program, and keeps the samples that it prints."""
+"""Runs each contender as a program and collects the samples that it prints."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from bench.scenarios import past_of
 from bench.servers import Servers
 from orderproject.stack.ports import HOST, free_port
 from orderproject.stack.probes import answers_http
-from orderproject.stack.processes import LAUNCHER, PROJECT, Process, ProcessSpec
+from orderproject.stack.processes import EXEC_WRAPPER, PROJECT, Process, ProcessSpec
 
 PATIENCE = 1800.0
-"""Seconds that one program may take."""
+"""The maximum number of seconds for one program."""
 TO_STOP = 20.0
 THEIR_NAMES = {"throughput": "storm"}
 RENAMED = {"drained_per_second": "per_second"}
@@ -33,19 +33,19 @@ NOT_INHERITED = {"DATABASE_URL", "REDIS_URL", "BROKER_URL", "ENVIRONMENT", "DJAN
 
 
 class Failed(Exception):
-    """A program did not come to its end; with the last lines that it wrote."""
+    """A program failed. The message contains the last lines of its log."""
 
 
 @dataclass(frozen=True)
 class Runner:
-    """`folder` gets the logs, and the data of what runs."""
+    """Runs jobs. Logs and data go to `folder`."""
 
     servers: Servers
     folder: Path
     quick: bool = False
 
     def run(self, job: Job) -> Iterator[Sample]:
-        """The samples as they come. Raises Failed."""
+        """Runs a job; yields its samples as they arrive. Raises Failed."""
         database_url = self.servers.database(f"bench_{job.contender}".replace("-", "_"))
         log = self.folder / "logs" / f"{job.name}.log"
         first, _ = job.scenarios[0]
@@ -66,7 +66,7 @@ class Runner:
     def _ours(self, job: Job, database_url: str) -> list[str]:
         chosen = [part for name, orders in job.scenarios for part in ("--scenario", name, "--orders", str(orders))]
         servers = ("--database-url", database_url, "--redis-url", self.servers.redis_url)
-        # Short, for the path of a socket there must not be long.
+        # A short name, because the length of socket paths is limited.
         data = tempfile.mkdtemp(prefix="ours-", dir=self.folder / "data")
         place = ("--gateway", job.gateway, "--data", data)
         past = max(past_of(name) for name, _ in job.scenarios)
@@ -108,7 +108,7 @@ class Runner:
 
 
 def _named(sample: Sample, job: Job) -> Sample:
-    """In the words of the report: peers have their own for a scenario, and know nothing of rounds."""
+    """The sample with our name of the scenario and its round, because peers use other names and no rounds."""
     scenario = THEIR_NAMES.get(sample.scenario, sample.scenario)
     orders = dict(job.scenarios).get(scenario)
     return msgspec.structs.replace(
@@ -122,9 +122,9 @@ def _named(sample: Sample, job: Job) -> Sample:
 
 @contextmanager
 def _started(command: Sequence[str], errors: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Ended after its time, when we are interrupted, and by the kernel when we die."""
+    """A program that is stopped on a timeout and on an interrupt, and killed by the kernel if this process dies."""
     began = time.monotonic()
-    launch = (sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(signal.SIGTERM)), "-")
+    launch = (sys.executable, "-I", "-S", str(EXEC_WRAPPER), str(os.getpid()), str(int(signal.SIGTERM)), "-")
     program = subprocess.Popen(
         [*launch, *command],
         cwd=PROJECT,
@@ -148,11 +148,11 @@ def _started(command: Sequence[str], errors: int) -> Iterator[subprocess.Popen[b
                 program.kill()
                 program.wait()
         if time.monotonic() - began > PATIENCE:
-            raise Failed(f"{' '.join(command[1:4])} took more than {PATIENCE:g} s")
+            raise Failed(f"{' '.join(command[1:4])} took more than {PATIENCE:g} s and was stopped")
 
 
 def _environment() -> Mapping[str, str]:
-    """Ours without what leads to other servers."""
+    """Our environment without the variables that name other servers."""
     return {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL with its default settings and Valkey with AOF, the same ones for every contender of a run."""
+"""Starts PostgreSQL with default settings and Valkey with AOF, which all contenders of a run share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
 
 @dataclass(frozen=True)
 class Servers:
-    """Both run; each contender gets a database of its own, and an empty Valkey."""
+    """The running servers. Each contender gets its own database and an empty Valkey."""
 
     postgres: EmbeddedPostgres
     valkey: EmbeddedValkey
@@ -27,12 +27,12 @@ class Servers:
         return self.valkey.url
 
     def database(self, name: str) -> str:
-        """The URL of a fresh, empty database; one of that name is dropped before. Valkey is emptied too."""
+        """Creates an empty database, replaces one of that name, empties Valkey, and returns the database's URL."""
         admin, _, _ = self.postgres.admin_url.rpartition("/")
         with psycopg.connect(f"{admin}/postgres", autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER app").format(sql.Identifier(name)))
-            connection.execute("CHECKPOINT")  # nobody pays for the writes of whoever ran before
+            connection.execute("CHECKPOINT")  # so that the writes of the previous contender do not slow down this one
         redis.Redis.from_url(self.redis_url).flushall()
         base, _, _ = self.postgres.url.rpartition("/")
         return f"{base}/{name}"
@@ -40,7 +40,7 @@ class Servers:
 
 @contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
-    """Private ones, with their data in `folder`; stopped at the end of the block."""
+    """Starts private servers with their data in `folder` and stops them at the end of the block."""
     postgres = EmbeddedPostgres(folder / "postgres", free_port())
     valkey = EmbeddedValkey(folder / "valkey", free_port())
     try:

@@ -1,8 +1,8 @@
-"""`python -m bench.soak [--quick]`: the memory of every process of the whole stack under steady load.
+"""`python -m bench.soak [--quick]`: measures the memory of every process of the stack under steady load.
 
-A hundred orders a second over HTTP for ten minutes (quick: one). The stack brings servers of its own, as `make run`
-starts it. Its last line is a `bench.sample.Sample`: MiB of each name at the start of the load, in the middle and at the
-end, and what the second half grew by, in MiB per hour; the first half fills caches and pools.
+It places a hundred orders per second over HTTP for ten minutes (one minute with --quick), on a stack as `make run`
+starts it. The last line of output is a `bench.sample.Sample`: the MiB of each process name at the start, in the middle
+and at the end, and the growth in the second half, in MiB per hour. The first half fills caches and pools.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ import psycopg
 
 from bench.load import Result
 from bench.orders import PLENTY, SPREAD
-from bench.parts.timing import tell
+from bench.parts.timing import print_samples
 from bench.sample import Sample
 from bench.whole import Memory, Whole, whole_stack
 
 MINUTES, QUICK = 10.0, 1.0
 RATE = 100
 WARM_UP = 5
-"""Seconds of load before the first look."""
+"""Seconds of load before the first measurement."""
 CLIENTS = 16
 BATCH = 20.0
-"""Seconds that one run of clients lasts: the token that it has lives for a quarter of an hour."""
+"""Seconds of one run of the load generator, whose access token is valid for 15 minutes."""
 CATALOGUE = """
 INSERT INTO inventory_product (sku, name, description, price, currency, active, low_stock)
 SELECT sku, sku, '', 10, 'EUR', true, 0 FROM unnest(%(skus)s::text[]) AS sku;
@@ -48,13 +48,13 @@ DONE_WITHIN = 60.0
 
 @dataclass
 class Looks:
-    """Of the memory, at three moments."""
+    """The memory at three times."""
 
     start: Mapping[str, Memory]
     middle: Mapping[str, Memory]
     end: Mapping[str, Memory]
     hours_between: float
-    """From the middle to the end."""
+    """The hours from the middle to the end."""
 
     def figures(self) -> dict[str, float]:
         found = {}
@@ -70,7 +70,7 @@ class Looks:
 
 
 def run(folder: Path, *, quick: bool = False) -> Sample:
-    """Starts the stack with its data in `folder`."""
+    """Starts the stack with its data in `folder` and measures it."""
     minutes = QUICK if quick else MINUTES
     with whole_stack(folder, RATE_LIMIT="100000000") as stack:
         _stock(stack)
@@ -89,7 +89,7 @@ def run(folder: Path, *, quick: bool = False) -> Sample:
 
 
 class Clients(threading.Thread):
-    """Programs of clients, one after the other, until the time is over."""
+    """Runs load generators one after the other until the time is over."""
 
     def __init__(self, stack: Whole, seconds: float) -> None:
         super().__init__(daemon=True)
@@ -127,7 +127,7 @@ def _stock(stack: Whole) -> None:
 
 
 def _unfinished(stack: Whole) -> list[str]:
-    """After a while to finish in."""
+    """Waits up to `DONE_WITHIN` seconds for all orders; returns the problems."""
     deadline = time.monotonic() + DONE_WITHIN
     with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
         while True:
@@ -141,9 +141,9 @@ def _unfinished(stack: Whole) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.soak")
-    parser.add_argument("--quick", action="store_true", help=f"for {QUICK:g} minute instead of {MINUTES:g}")
+    parser.add_argument("--quick", action="store_true", help=f"measure for {QUICK:g} minute instead of {MINUTES:g}")
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        tell([run(Path(folder), quick=parser.parse_args().quick)])
+        print_samples([run(Path(folder), quick=parser.parse_args().quick)])
 
 
 if __name__ == "__main__":

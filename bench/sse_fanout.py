@@ -1,8 +1,8 @@
-"""`python -m bench.sse_fanout --url http://127.0.0.1:8000 --streams 1000`: many open streams, and orders meanwhile.
+"""`python -m bench.sse_fanout --url http://127.0.0.1:8000 --streams 1000`: measures many live streams under load.
 
-Needs a running stack with its seeded catalogue (`DEMO=0 make run`). Every stream follows everything, so each order's
-events go to all of them. Latency is from the event's own timestamp, taken before its transaction commits, to the line
-with its data at the client; the clients are on the same machine and take their share of it.
+Needs a running stack with its seeded catalogue (`DEMO=0 make run`). Every stream follows all events, so each order's
+events go to all streams. The latency is the time from the event's timestamp, which is before the commit, until the
+client has read the event. The clients run on the same machine and use part of its CPU.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.scenarios.percentiles import percentile
 logging.getLogger("httpx").setLevel(logging.WARNING)
 CONNECTING = 50
 SETTLE = 3.0
-"""Seconds after the last order in which its events arrive."""
+"""Seconds to wait for the events of the last order."""
 ORDER = {
     "currency": "EUR",
     "email": "ada@example.com",
@@ -38,7 +38,7 @@ PROXY = {"X-Forwarded-Proto": "https"}
 
 
 class Streams:
-    """`latencies` in milliseconds, of all streams; `received` counts the events of each."""
+    """The streams. `latencies` are milliseconds over all streams; `received` counts the events per stream."""
 
     def __init__(self, url: str, token: str) -> None:
         place = urlsplit(url)
@@ -58,7 +58,7 @@ class Streams:
             writer.write(self.request)
             status = await reader.readline()
             if b" 200 " not in status:
-                raise SystemExit(f"a stream was refused: {status!r}")
+                raise SystemExit(f"the server refused a stream: {status!r}")
             await reader.readuntil(b"retry:")
         self.writers.append(writer)
         asyncio.create_task(self.read(reader))  # noqa: RUF006  ends with the connection
@@ -69,15 +69,15 @@ class Streams:
         while line := await reader.readline():
             if line.startswith(b"data: "):
                 now = time.time()
-                told = datetime.fromisoformat(json.loads(line[6:])["timestamp"]).timestamp()
-                self.latencies.append((now - told) * 1000)
+                recorded = datetime.fromisoformat(json.loads(line[6:])["timestamp"]).timestamp()
+                self.latencies.append((now - recorded) * 1000)
                 self.received[count] += 1
 
 
 async def fan_out(url: str, streams: int, orders: int, rate: float, live: int) -> dict[str, float]:
-    """Opens the streams, places orders at `rate` a second, and closes all; `live` is the process of the streams.
+    """Opens the streams, places `rate` orders per second, closes the streams. `live` is the live process's id.
 
-    `fewest` and `most` are events on a stream. Raises SystemExit where a stream is refused, httpx.HTTPError.
+    `fewest` and `most` are events on a stream. Raises SystemExit if a stream is refused, and httpx.HTTPError.
     """
     async with httpx.AsyncClient(base_url=f"{url}/api/v1/", timeout=30, headers=PROXY) as http:
         opened = Streams(url, await _log_in(http, "admin"))
@@ -109,7 +109,7 @@ async def fan_out(url: str, streams: int, orders: int, rate: float, live: int) -
 
 
 def _cost(live: int) -> tuple[float, float]:
-    """MiB and seconds of CPU."""
+    """Resident memory in MiB and CPU seconds."""
     roots = {"live": live}
     return cpu.resident_mib(roots)["live"], cpu.seconds(roots)["live"]
 
@@ -120,7 +120,7 @@ async def _log_in(http: httpx.AsyncClient, name: str) -> str:
 
 
 def _live_process() -> int:
-    """The one on this machine."""
+    """The id of the live process on this machine."""
     return next(
         process.pid
         for process in psutil.process_iter(["cmdline"])
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--orders", type=int, default=20)
-    parser.add_argument("--rate", type=float, default=1.0, help="orders a second")
+    parser.add_argument("--rate", type=float, default=1.0, help="orders per second")
     options = parser.parse_args()
     figures = asyncio.run(fan_out(options.url, options.streams, options.orders, options.rate, _live_process()))
     for name, value in figures.items():

@@ -1,7 +1,7 @@
-"""`python -m bench.steps`: what each step of PlaceOrder costs, in microseconds of CPU per order.
+"""`python -m bench.steps`: measures each step of PlaceOrder in microseconds of CPU per order.
 
-Calls the actions in this process on cohorts, each in one transaction as the sagas do, over private servers whose tables
-grow from empty; no relay, no worker and no row of a saga is involved. Columns: Python, and PostgreSQL's backend.
+It calls the actions in this process on cohorts, each in one transaction as the sagas do, on private servers whose
+tables grow from empty. It uses no relay, no worker and no saga rows. The columns are Python and PostgreSQL's backend.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from bench.orders import ADDRESS, SPREAD
 from bench.servers import Servers, servers
 
 if TYPE_CHECKING:
-    from events.context import Context
+    from events.log.context import Context
     from sagas import Call
-    from sagas.actions import NetworkAction
+    from sagas.values import NetworkAction
 
 DATABASE = "steps"
 
@@ -40,11 +40,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.steps")
     parser.add_argument("--orders", type=int, default=5000)
     parser.add_argument("--cohort", type=int, default=250)
-    parser.add_argument("--profile", type=Path, help="write where Python's time goes, by function, into this file")
-    parser.add_argument("--plans", type=Path, help="write the plan of every statement of 5 ms or more into this file")
+    parser.add_argument("--profile", type=Path, help="write a profile of the Python functions to this file")
+    parser.add_argument("--plans", type=Path, help="write the plan of every statement of 5 ms or more to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="steps-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL runs as another account where this one is root
+        Path(folder).chmod(0o755)  # under root, PostgreSQL runs as another user
         with servers(Path(folder)) as private:
             _settle_in(private, plans=options.plans is not None)
             try:
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _settle_in(private: Servers, *, plans: bool) -> None:
-    """Django over these servers, with the schema and the products."""
+    """Configures Django for these servers and creates the schema and the products."""
     os.environ |= {
         "ENVIRONMENT": "stack",
         "DATABASE_URL": private.database(DATABASE),
@@ -101,7 +101,7 @@ def _measure(orders: int, cohort: int, profile: Path | None) -> None:
     profiler = cProfile.Profile() if profile else None
     meter = Meter(profiler)
     random = Random(0)
-    _perform_all(_placed(cohort, random), Meter(None))  # what is made once in a process
+    _perform_all(_placed(cohort, random), Meter(None))  # warms up what a process creates once
     for first in range(0, orders, cohort):
         _perform_all(_placed(min(cohort, orders - first), random), meter)
     _check()
@@ -113,7 +113,7 @@ def _measure(orders: int, cohort: int, profile: Path | None) -> None:
 
 
 class Meter:
-    """CPU seconds by what was done, of this process and of its connection's backend."""
+    """CPU seconds by operation, of this process and of its PostgreSQL backend."""
 
     def __init__(self, profiler: cProfile.Profile | None) -> None:
         from django.db import connection
@@ -141,7 +141,7 @@ class Meter:
 
 
 def _placed(count: int, random: Random) -> list[UUID]:
-    """Orders of two lines each, all that a customer writes."""
+    """Placements with two lines each."""
     from orders.models import Order
     from orders.services import Placement, Wanted, place_each
 
@@ -155,10 +155,10 @@ def _placed(count: int, random: Random) -> list[UUID]:
 
 
 def _perform_all(order_ids: Sequence[UUID], meter: Meter) -> None:
-    from events.context import Context
+    from events.log.context import Context
     from orders.sagas import PlaceOrder
     from sagas import Call
-    from sagas.actions import DatabaseAction, NetworkAction
+    from sagas.values import DatabaseAction, NetworkAction
 
     contexts = {str(one): Context(str(one), "1", "bench", "") for one in order_ids}
     for name, step in PlaceOrder.steps.items():
@@ -182,8 +182,8 @@ def _perform_network(
 
     loaded = meter.run(f"{name}, load", partial(_in_transaction, contexts, action.load, calls))
     with asyncio.Runner() as runner:
-        heard = runner.run(answers(loaded))
-        meter.run(f"{name}, save", partial(_in_transaction, contexts, action.save, heard))
+        results = runner.run(answers(loaded))
+        meter.run(f"{name}, save", partial(_in_transaction, contexts, action.save, results))
         runner.run(_forget_gateway())
 
 
@@ -197,14 +197,14 @@ async def _forget_gateway() -> None:
 def _in_transaction(contexts: Mapping[str, Context], work: Callable[[Any], Any], portion: Sequence[Any]) -> Any:
     from django.db import transaction
 
-    from events.context import Context, caused_by
+    from events.log.context import Context, caused_by
 
     with transaction.atomic(), caused_by(Context(actor="bench"), contexts):
         return work(portion)
 
 
 def _check() -> None:
-    """Raises SystemExit unless every order was confirmed, and its goods and its money taken."""
+    """Raises SystemExit unless every order is confirmed and its stock and payment are committed."""
     from django.db.models import F
 
     from inventory.models import Reservation, ReservationState, Stock
@@ -218,7 +218,7 @@ def _check() -> None:
         "stock": Stock.objects.exclude(held=0).count() + Stock.objects.filter(held__gt=F("on_hand")).count(),
     }
     if any(wrong.values()):
-        raise SystemExit(f"not as they should be: {wrong}")
+        raise SystemExit(f"the rows do not reconcile: {wrong}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The one-command stack as a user starts it, with servers of its own, and what each of its processes costs."""
+"""Starts the stack as `make run` does, with its own servers, and measures each of its processes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from orderproject.stack.ports import free_port
 
 PORTS = ("PORT", "FLOWER_PORT", "SANDBOX_PORT")
 MARKS = {
+    "front": "nginx: ",
     "web": "orderproject.wsgi",
     "live": "orderproject.live",
     "worker-core": "core@",
+    "worker-calls": "calls@",
     "worker-network": "network@",
     "relay": " relay",
     "beat": " beat",
@@ -32,13 +34,13 @@ MARKS = {
     "postgres": "postgres",
     "supervisor": "orderproject.stack",
 }
-"""What a process is recognized by, in its command line."""
+"""Texts in the command lines that identify the processes."""
 START_WITHIN = 180.0
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A running stack. `environment` is what it tells its processes."""
+    """A running stack. `environment` has the variables of its processes."""
 
     supervisor: psutil.Process
     environment: Mapping[str, str]
@@ -48,7 +50,7 @@ class Whole:
         return self.environment["PUBLIC_URL"]
 
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
-        """All of them, each with its name; PostgreSQL's backends bear that of their server."""
+        """All processes with their names. PostgreSQL's backends have the name of their server."""
         for process in [self.supervisor, *self.supervisor.children(recursive=True)]:
             try:
                 line = " ".join(process.cmdline())
@@ -57,7 +59,7 @@ class Whole:
             yield next((name for name, mark in MARKS.items() if mark in line), "other"), process
 
     def cpu(self) -> dict[str, float]:
-        """Seconds of CPU of each name so far, with those of children that have ended."""
+        """CPU seconds by name so far, including children that have ended."""
         used: dict[str, float] = defaultdict(float)
         for name, process in self.processes():
             try:
@@ -68,7 +70,7 @@ class Whole:
         return dict(used)
 
     def memory(self) -> dict[str, Memory]:
-        """Of each name, all its processes together."""
+        """Memory by name, over all processes of that name."""
         found: dict[str, Memory] = {}
         for name, process in self.processes():
             try:
@@ -82,7 +84,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Memory:
-    """MiB. RSS counts shared pages for every process that has them, PSS divides them among those."""
+    """Memory in MiB. RSS counts shared pages for each process; PSS divides them among the processes."""
 
     rss: float
     pss: float
@@ -90,7 +92,7 @@ class Memory:
 
 @contextmanager
 def whole_stack(folder: Path, **variables: str) -> Iterator[Whole]:
-    """On free ports, with its data in `folder`; stopped as by Ctrl-C. Raises RuntimeError if it does not start."""
+    """Starts a stack on free ports with its data in `folder`; stops it at the end. Raises RuntimeError if it fails."""
     folder.mkdir(parents=True, exist_ok=True)
     ours = {"DATABASE_URL", "BROKER_URL", "REDIS_URL", "SECRET_KEY", "ENVIRONMENT", "DJANGO_SETTINGS_MODULE"}
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
@@ -103,7 +105,7 @@ def whole_stack(folder: Path, **variables: str) -> Iterator[Whole]:
         )
     try:
         _wait_until_serving(log, started)
-        yield Whole(psutil.Process(started.pid), _told(folder / "data" / "environment"))
+        yield Whole(psutil.Process(started.pid), _variables(folder / "data" / "environment"))
     finally:
         started.send_signal(signal.SIGINT)
         try:
@@ -116,10 +118,10 @@ def _wait_until_serving(log: Path, started: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_WITHIN
     while "Serving until" not in log.read_text():
         if started.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the stack does not serve:\n{log.read_text()}")
+            raise RuntimeError(f"the stack did not start; its output:\n{log.read_text()}")
         time.sleep(0.1)
 
 
-def _told(file: Path) -> dict[str, str]:
+def _variables(file: Path) -> dict[str, str]:
     lines = [shlex.split(line)[1] for line in file.read_text().splitlines()]
     return dict(line.split("=", 1) for line in lines)

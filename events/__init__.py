@@ -1,29 +1,28 @@
-"""The kernel of events: declare, record, deliver. It knows no service and can be lifted out.
+"""The event kernel: declare, record and deliver events. It depends on no service, so another project can use it.
 
-`events.aggregate` holds what needs Django's models: `Aggregate` and `save_all`.
+`Aggregate` and `save_all` need Django's model registry; import them from `events.log.aggregate`.
 """
 
+from events.declare.event import Event, Tone
+from events.declare.money import Money
+from events.declare.queues import Queue, declare_queue
+from events.declare.retry import Backoff
+from events.declare.upcasts import upcast
 from events.errors import Conflict, DeclarationError, Refused, UnknownEvent, UnrecordedWrite
-from events.event import Event
-from events.money import Money
-from events.queues import Queue
-from events.retry import Backoff
 from events.signals import domain_event
-from events.subscribers import Failures, subscribe
-from events.upcasts import upcast
 
 __all__ = [
     "Backoff",
     "Conflict",
     "DeclarationError",
     "Event",
-    "Failures",
     "Money",
     "Queue",
     "Refused",
+    "Tone",
     "UnknownEvent",
     "UnrecordedWrite",
+    "declare_queue",
     "domain_event",
-    "subscribe",
     "upcast",
 ]

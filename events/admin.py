@@ -1,75 +1,58 @@
-"""The log, for people, and the door to the admin's other pages about events."""
+"""The admin page of the event log. Importing this module also registers the kernel's other admin pages."""
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import RadioFilter
-from unfold.decorators import display
 
-from events.audit_admin import AuditAdmin
-from events.breaker_admin import BreakerAdmin
-from events.dead_message_admin import DeadMessageAdmin
-from events.delivery_admin import DeliveryAdmin
+from desk.json_text import pretty
+from desk.readonly import DeclaredFilter, NamedActor, SearchableAdmin, as_uuid, code
+from desk.theme import display
+from events.breakers.admin import BreakerAdmin
+from events.dead_letters.admin import DeliveryAdmin
+from events.declare.registry import declared
 from events.models import StoredEvent
-from events.readonly import ReadOnlyAdmin
-from events.registry import declared
-from events.replay_admin import ReplayAdmin
-from events.timeline import pretty, sendings
+from events.replay.admin import ReplayAdmin
+from events.timeline.moments import sendings
+from events.worker.dead_message_admin import DeadMessageAdmin
 
-__all__ = ["AuditAdmin", "BreakerAdmin", "DeadMessageAdmin", "DeliveryAdmin", "ReplayAdmin", "StoredEventAdmin"]
+__all__ = ["BreakerAdmin", "DeadMessageAdmin", "DeliveryAdmin", "ReplayAdmin", "StoredEventAdmin"]
 
 
-class TypeFilter(RadioFilter):
-    """The declared types; asking the table would read all of it."""
+class TypeFilter(DeclaredFilter):
+    title = parameter_name = "type"
 
-    title = "type"
-    parameter_name = "type"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in sorted({event.type for event in declared()})]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[StoredEvent]) -> QuerySet[StoredEvent]:
-        return queryset.filter(type=self.value()) if self.value() else queryset
+    def names(self) -> list[str]:
+        return sorted({event.type for event in declared()})
 
 
 def streams_for(term: str) -> list[str]:
     """A whole stream's name, or the id of what it is about: then its streams of every kind."""
-    term = term.strip()
-    try:
-        subject = UUID(term)
-    except ValueError:
-        return [term]
-    return sorted({f"{event.stream_kind}:{subject}" for event in declared()})
+    subject = as_uuid(term)
+    return sorted({f"{event.stream_kind}:{subject}" for event in declared()}) if subject else [term]
 
 
 @admin.register(StoredEvent)
-class StoredEventAdmin(ReadOnlyAdmin):
+class StoredEventAdmin(NamedActor, SearchableAdmin):
+    has_history = False
     list_display = ("position", "type", "stream", "stream_version", "source", "time")
     list_filter = (TypeFilter,)
     search_fields = ("stream",)
-    search_help_text = "A stream, such as order:<id>, or the id alone for all its streams"
+    search_help_text = "A stream as <kind>:<id>, or the id alone for all its streams"
     ordering = ("-position",)
     sortable_by = ()
     fields = (
-        "position", "event_id", "type", "version", "stream", "stream_version", "time", "source", "actor",
+        "position", "event_id", "type", "version", "stream", "stream_version", "time", "source", "who",
         "correlation_id", "causation_id", "traceparent", "payload",
     )  # fmt: skip
     change_form_after_template = "admin/events/sent.html"
 
-    class Media:
-        css = {"all": ["events/admin.css"]}
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[StoredEvent], search_term: str
-    ) -> tuple[QuerySet[StoredEvent], bool]:
-        return (queryset.filter(stream__in=streams_for(search_term)) if search_term else queryset), False
+    def find(self, queryset: QuerySet[StoredEvent], term: str) -> QuerySet[StoredEvent]:
+        return queryset.filter(stream__in=streams_for(term))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -82,4 +65,4 @@ class StoredEventAdmin(ReadOnlyAdmin):
 
     @display(description="Data")
     def payload(self, event: StoredEvent) -> SafeString:
-        return format_html('<pre class="code">{}</pre>', pretty(event.data))
+        return code(pretty(event.data))

@@ -1,14 +1,46 @@
 """The kernel of events as a Django application."""
 
-from django.apps import AppConfig
 from kombu.transport import TRANSPORT_ALIASES
 
-TRANSPORT = "events.redis_transport:Transport"
+from desk.service import PeriodicTask, ServiceConfig, SidebarLink, SidebarSection, Work
+from events.declare.queues import STREAMS
+from events.worker import amqp_transport
+
+TRANSPORT = "events.worker.redis_transport:Transport"
 
 
-class EventsConfig(AppConfig):
+class EventsConfig(ServiceConfig):
     name = "events"
+    queues = {STREAMS: Work.DATABASE}
+    sidebar = (
+        SidebarSection(
+            "Events & deliveries",
+            (
+                SidebarLink("Stored events", "history", "storedevent"),
+                SidebarLink("Deliveries", "send", "delivery", badge="events.dead_letters.badge.dead_badge"),
+                SidebarLink("Dead messages", "unsubscribe", "deadmessage"),
+                SidebarLink("Replays", "replay", "replay"),
+                SidebarLink("Breakers", "electrical_services", "breaker"),
+            ),
+            position=100,
+        ),
+    )
+    readable = ("storedevent", "delivery", "breaker", "deadmessage", "replay")
+    permissions = {
+        "operators": (
+            "retry_delivery", "edit_delivery", "discard_delivery", "replay", "force_breaker", "retry_deadmessage",
+            "discard_deadmessage",
+        ),
+    }  # fmt: skip
+    periodic_tasks = (
+        PeriodicTask("go on with replays", "events.replay", every=5.0, expires=5),
+        PeriodicTask("forget deliveries", "events.prune", every=60.0, expires=60),
+    )
+
+    personal_data = "events.personal_data.Log"
 
     def ready(self) -> None:
         TRANSPORT_ALIASES.update(redis=TRANSPORT, rediss=TRANSPORT)
-        from events import checks, deliveries  # noqa: F401  the checks register, the deliveries listen
+        amqp_transport.install()
+        from events import checks, setting_checks, tasks  # noqa: F401  importing them registers them
+        from events.delivery import outbox  # noqa: F401  importing it connects it to the signal

@@ -1,12 +1,12 @@
-"""Every error of the kernel; each says what to do."""
+"""The kernel's exceptions. Each docstring says what the caller should do."""
 
 
 class DeclarationError(TypeError):
-    """An event, subscriber or saga is declared wrongly; the sentence names the place."""
+    """The declaration of an event, subscriber or saga is invalid. The message names the module and the fix."""
 
 
 class Refused(Exception):
-    """A business "no": never retried. `code` is for programs, `detail` for people."""
+    """A business rule forbids this. It is never retried. `code` is for programs, `detail` for people."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(detail or code)
@@ -15,20 +15,20 @@ class Refused(Exception):
 
 
 class Conflict(Exception):
-    """Another transaction wrote the same aggregate or stream first: read it again and retry."""
+    """Another transaction wrote the same aggregate or stream first. Read it again and retry in a new transaction."""
 
 
 class UnrecordedWrite(Exception):
-    """A bulk write would change aggregates without an event: use `save_all`, or say `.unrecorded()`."""
+    """A bulk write would change aggregates without recording an event. Use `save_all`, or call `.unrecorded()`."""
 
 
 class TimeLimitExceeded(Exception):
-    """A handler or a step went on for longer than its `time_limit`: it is cut off, and tried again later."""
+    """A handler or a step exceeded its `time_limit` and was interrupted. It is retried later."""
 
 
 class Vanished(Exception):
-    """A worker began this and never came back, once too often: look at what it does to its process."""
+    """Every worker that ran this crashed before it finished. Find out why it crashes its process."""
 
 
 class UnknownEvent(LookupError):
-    """The log holds an event of a type or version that no code declares: deploy the code that does."""
+    """The log holds an event whose type or version no code declares. Deploy the code that declares it."""

@@ -1,15 +1,14 @@
-"""The log and the queue are two things: `StoredEvent` is for ever, `Delivery` is outbox, inbox and retry clock."""
+"""The tables of the event kernel. `StoredEvent` is the append-only log; `Delivery` is outbox, inbox and retry clock."""
 
 from typing import Any
 
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 
 class StoredEvent(models.Model):
-    """One line of the log. Never updated, never deleted: a trigger in the database refuses both."""
+    """One event in the log. A database trigger refuses UPDATE and DELETE."""
 
     position = models.BigAutoField(primary_key=True)
     event_id = models.UUIDField(help_text="UUID version 7")
@@ -26,11 +25,11 @@ class StoredEvent(models.Model):
     time = models.DateTimeField()
 
     class Meta:
-        # Optimistic concurrency.
+        # Enforces optimistic concurrency.
         constraints = [
             models.UniqueConstraint(fields=["stream", "stream_version"], name="one_event_per_stream_version")
         ]
-        # Each index costs the log some of its rate; what this one costs and saves is in docs/decisions/0032.
+        # Each index slows down appends; docs/decisions/0032 has the costs and savings of this one.
         indexes = [models.Index(fields=["type", "position"], name="event_type")]
         ordering = ["position"]
         permissions = [("replay", "Can replay the log to a subscriber")]
@@ -40,19 +39,49 @@ class StoredEvent(models.Model):
 
     def envelope(self) -> dict[str, Any]:
         """The wire format, the same in the API, on Kafka, RabbitMQ, webhooks and server-sent events."""
-        return {
-            "eventId": str(self.event_id),
-            "eventType": self.type,
-            "version": self.version,
-            "timestamp": self.time.isoformat().replace("+00:00", "Z"),
-            "source": self.source,
-            "data": self.data,
-            "stream": self.stream,
-            "streamVersion": self.stream_version,
-            "correlationId": self.correlation_id,
-            "causationId": self.causation_id,
-            "traceparent": self.traceparent,
-        }
+        return envelope(
+            event_id=str(self.event_id),
+            type=self.type,
+            version=self.version,
+            timestamp=self.time.isoformat().replace("+00:00", "Z"),
+            source=self.source,
+            data=self.data,
+            stream=self.stream,
+            stream_version=self.stream_version,
+            correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
+            traceparent=self.traceparent,
+        )
+
+
+def envelope(
+    *,
+    event_id: str,
+    type: str,
+    version: str,
+    timestamp: str,
+    source: str,
+    data: Any,
+    stream: str,
+    stream_version: int,
+    correlation_id: str,
+    causation_id: str,
+    traceparent: str,
+) -> dict[str, Any]:
+    """The wire format of an event that is given by its columns."""
+    return {
+        "eventId": event_id,
+        "eventType": type,
+        "version": version,
+        "timestamp": timestamp,
+        "source": source,
+        "data": data,
+        "stream": stream,
+        "streamVersion": stream_version,
+        "correlationId": correlation_id,
+        "causationId": causation_id,
+        "traceparent": traceparent,
+    }
 
 
 class DeliveryState(models.TextChoices):
@@ -63,10 +92,10 @@ class DeliveryState(models.TextChoices):
 
 
 class Delivery(models.Model):
-    """One event on its way to one subscriber.
+    """The delivery of one event to one subscriber.
 
-    Pending and due means: send it. A lease moves `due_at` into the future, so a delivery whose message got
-    lost becomes due again by itself.
+    The relay sends pending deliveries whose `due_at` has passed. A lease moves `due_at` into the future, so a
+    delivery whose message was lost becomes due again when the lease expires.
     """
 
     event = models.ForeignKey(
@@ -77,14 +106,14 @@ class Delivery(models.Model):
         db_index=False,
     )
     subscriber = models.CharField(max_length=150)
-    stream = models.CharField(max_length=200, null=True, help_text="Set where the subscriber asks for order")  # noqa: DJ001
+    stream = models.CharField(max_length=200, null=True, help_text="Set if the subscriber is ordered")  # noqa: DJ001
     state = models.CharField(max_length=10, choices=DeliveryState, default=DeliveryState.PENDING)
     due_at = models.DateTimeField()
-    lease = models.UUIDField(null=True, help_text="Who may write the outcome: the last one to take it")
+    lease = models.UUIDField(null=True, help_text="Only the holder of this lease may write the outcome")
     leases = models.PositiveIntegerField(default=0, help_text="How often it was sent")
     attempts = models.PositiveIntegerField(default=0, help_text="How often it failed")
-    alone_at = models.DateTimeField(null=True, help_text="When a worker began it alone, unanswered since")
-    edited_data = models.JSONField(null=True, help_text="Handed over in place of the event's data, for this one only")
+    alone_at = models.DateTimeField(null=True, help_text="Start of an attempt without outcome, if sent alone")
+    edited_data = models.JSONField(null=True, help_text="Delivered in place of the event's data")
     done_at = models.DateTimeField(null=True)
     replay = models.ForeignKey(
         "Replay", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="deliveries"
@@ -118,7 +147,7 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One failed try of a delivery: what went wrong, where, and how long it took."""
+    """One failed attempt of a delivery: the error, the worker and the duration."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="failures")
     number = models.PositiveIntegerField()
@@ -145,7 +174,7 @@ class DeadReason(models.TextChoices):
 
 
 class DeadMessage(models.Model):
-    """A message of which no worker could make a task, as it came. Headers and properties are JSON."""
+    """A broker message that no worker could turn into a task, stored unchanged. Headers and properties are JSON."""
 
     queue = models.CharField(max_length=200)
     task = models.CharField(max_length=200, blank=True)
@@ -170,7 +199,7 @@ class DeadMessage(models.Model):
 
 
 class Breaker(models.Model):
-    """Who may see and force breakers. No table: their state is in Valkey, see `events.breaker`."""
+    """Carries the permissions to view and force breakers. It has no table; Valkey holds the state of the breakers."""
 
     name = models.CharField(max_length=100, primary_key=True)
 
@@ -184,12 +213,12 @@ class Breaker(models.Model):
 
 
 class Build(models.Model):
-    """Which build of a read model is the live one. A rebuild makes another beside it."""
+    """Which build of a read model is live. A rebuild writes another build beside it."""
 
     name = models.CharField(max_length=100, primary_key=True, help_text="The read model's label")
     live = models.PositiveIntegerField(default=1)
-    boundary = models.BigIntegerField(default=0, help_text="Events up to here were counted by the rebuild that made it")
-    last = models.PositiveIntegerField(default=1, help_text="The highest number that was given to a build")
+    boundary = models.BigIntegerField(default=0, help_text="The live build contains events up to this position")
+    last = models.PositiveIntegerField(default=1, help_text="The highest build number assigned so far")
 
     class Meta:
         default_permissions = ()
@@ -206,22 +235,22 @@ class ReplayState(models.TextChoices):
 
 
 class Replay(models.Model):
-    """Old events handed to one subscriber again: as deliveries, or to rebuild its read model from the whole log."""
+    """A replay of old events to one subscriber, as deliveries or as a rebuild of its read model from the whole log."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subscriber = models.CharField(max_length=150)
     since = models.DateTimeField(null=True)
     until = models.DateTimeField(null=True, help_text="Exclusive")
     stream = models.CharField(max_length=200, blank=True)
-    build = models.PositiveIntegerField(null=True, help_text="The build that a rebuild makes")
+    build = models.PositiveIntegerField(null=True, help_text="The build that this rebuild creates")
     state = models.CharField(max_length=10, choices=ReplayState, default=ReplayState.RUNNING)
-    position = models.BigIntegerField(default=0, help_text="Everything up to here is handed over")
-    boundary = models.BigIntegerField(null=True, help_text="Nothing up to here is still uncommitted")
-    expected = models.PositiveBigIntegerField(help_text="Events that it was about when it began")
-    handled = models.PositiveBigIntegerField(default=0, help_text="Events handed over so far")
-    attempts = models.PositiveIntegerField(default=0, help_text="How often it failed where it stands")
+    position = models.BigIntegerField(default=0, help_text="Events up to this position are handled")
+    boundary = models.BigIntegerField(null=True, help_text="All events up to this position are committed")
+    expected = models.PositiveBigIntegerField(help_text="Events in scope when the replay started")
+    handled = models.PositiveBigIntegerField(default=0, help_text="Events handled so far")
+    attempts = models.PositiveIntegerField(default=0, help_text="Consecutive failures at the current position")
     error = models.TextField(blank=True)
-    lease = models.UUIDField(null=True, help_text="Whose turn it is")
+    lease = models.UUIDField(null=True, help_text="Only the holder of this lease may continue")
     due_at = models.DateTimeField()
     started_by = models.CharField(max_length=200)
     started_at = models.DateTimeField()
@@ -236,23 +265,3 @@ class Replay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subscriber}: {'rebuild' if self.build else 'deliver again'}"
-
-
-class Audit(models.Model):
-    """What a person did by hand: who, when, to what, and why. A trigger refuses to change or delete a line."""
-
-    at = models.DateTimeField()
-    actor = models.CharField(max_length=200, help_text="A user's name; shell:<account> from the command line")
-    action = models.CharField(max_length=40)
-    target_kind = models.CharField(max_length=40)
-    target_ids = models.JSONField(help_text="As texts")
-    reason = models.TextField(blank=True)
-    details = models.JSONField(default=dict)
-
-    class Meta:
-        ordering = ["-id"]
-        indexes = [GinIndex(fields=["target_ids"], name="audit_target", opclasses=["jsonb_path_ops"])]
-        verbose_name_plural = "audit"
-
-    def __str__(self) -> str:
-        return f"{self.actor}: {self.action} {len(self.target_ids)} {self.target_kind}"

@@ -1,9 +1,10 @@
-"""`domain_event` tells the same process, inside the transaction, what has just been recorded."""
+"""The signal `domain_event`: sent in the recording process, inside the transaction, for newly recorded events."""
 
 from django.dispatch import Signal
 
 domain_event = Signal()
-"""Sent once for each event class of a batch: `sender` is the class, `recorded` a sequence of `events.log.Recorded`.
+"""Sent once for each event class of a batch: `sender` is the class, `recorded` a sequence of
+`events.log.append.Recorded`.
 
-A receiver that raises takes the state change back with it: all are one transaction.
+Receivers run in the transaction of the state change, so a receiver that raises rolls it back.
 """

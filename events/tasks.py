@@ -2,25 +2,26 @@
 
 from celery import shared_task
 
-from events.queues import Queue
-from events.replaying import TASK, go_on, hurry
-from events.retention import prune
-from events.routing import assign
+from events.declare.queues import STREAMS
+from events.declare.routing import assign
+from events.delivery.retention import prune
+from events.replay.replays import TASK, notify_replays
+from events.replay.runner import continue_replay
 
-assign("events.prune", Queue.STREAMS)
-assign(TASK, Queue.STREAMS)
+assign("events.prune", STREAMS)
+assign(TASK, STREAMS)
 TURN = 0.25
-"""Seconds after which a replay lets other work through: its worker may be the one that orders wait for."""
+"""Seconds after which a replay lets other work through: its worker may be the one that other work waits for."""
 
 
 @shared_task(name="events.prune")
 def prune_task() -> None:
-    """Forgets deliveries that are done for long. Safe to run twice at once."""
+    """Deletes old completed deliveries and other expired rows. Safe to run concurrently."""
     prune()
 
 
 @shared_task(name=TASK)
 def replay_task() -> None:
-    """Goes on with a replay, if one is due. Safe to run twice at once."""
-    if go_on(TURN):
-        hurry()
+    """Runs a part of one replay, if one is due. Safe to run concurrently."""
+    if continue_replay(TURN):
+        notify_replays()

@@ -1,1 +1,1 @@
-"""Inventory: products, warehouses, stock and its reservations."""
+"""The inventory service: products, warehouses, stock and reservations."""

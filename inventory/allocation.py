@@ -1,4 +1,4 @@
-"""Who gets what from where: pure, so that a table of numbers tests it."""
+"""Allocates stock of several warehouses to orders. Pure functions without database access."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from inventory.events import Shortage
 
 
 class Shelf(msgspec.Struct):
-    """One stock row as it stands under our lock; `taken` is what this batch adds to its holds."""
+    """One locked stock row. `taken` is the quantity that this batch adds to its holds."""
 
     stock_id: int
     sku: str
@@ -22,7 +22,7 @@ class Shelf(msgspec.Struct):
 
 
 class Shelves(msgspec.Struct):
-    """The shelves of all products that a batch wants, in the order of their warehouses' priority."""
+    """The shelves of all products in a batch, sorted by the priority of their warehouses."""
 
     by_sku: dict[str, list[Shelf]]
 
@@ -30,7 +30,7 @@ class Shelves(msgspec.Struct):
         return sum(shelf.available for shelf in self.by_sku.get(sku, []))
 
     def allocate(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[Shelf, int]] | list[Shortage]:
-        """All lines of an order or none: (shelf, quantity) pairs, or what is short."""
+        """Allocates all lines of an order or none. Returns (shelf, quantity) pairs, or the shortages."""
         short = [
             Shortage(sku, quantity, available)
             for sku, quantity in wanted

@@ -1,7 +1,8 @@
-"""What an order has of the stock, as its events tell it: a pure fold."""
+"""The state of an order's reservation, folded from its events."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,24 +16,33 @@ from inventory.events import (
     InventoryReleased,
     InventoryReserved,
     InventoryRestocked,
+    InventoryWrittenOff,
 )
 
 Shelved = Mapping[tuple[str, str], int]
-"""By (SKU, warehouse): how much of the product."""
+"""Quantities by (SKU, warehouse)."""
+
+
+Quantities = Mapping[str, int]
+"""Quantities by SKU."""
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """`allocated` stays known when the hold is over; `restocked` is what of it came back."""
+    """`allocated` is kept after the hold has ended. Of that, `restocked` and `written_off` came back.
+
+    What comes back may arrive in another warehouse, so it is counted by SKU only.
+    """
 
     state: str
     allocated: Shelved = {}
-    restocked: Shelved = {}
+    restocked: Quantities = {}
+    written_off: Quantities = {}
 
 
-def evolve(state: Holding | None, event: Any) -> Holding:
-    """What `event` makes of the reservation. It does not ask whether the event was legal: it has happened.
+def evolve(state: Holding | None, event: Any) -> Holding:  # noqa: PLR0911  one return for each event type
+    """Applies `event` to the reservation without checking its legality, because the event has already happened.
 
-    An event that it does not know changes nothing of what is compared with the row.
+    An event of an unknown type leaves the state unchanged.
     """
     match state, event:
         case _, InventoryReserved():
@@ -44,19 +54,34 @@ def evolve(state: Holding | None, event: Any) -> Holding:
         case Holding(), InventoryCommitted():
             return replace(state, state="committed")
         case Holding(), InventoryRestocked():
-            restocked = shelved(event.allocations, state.restocked)
-            return replace(
-                state, state="restocked" if restocked == state.allocated else state.state, restocked=restocked
-            )
+            return _came_back(replace(state, restocked=_added(state.restocked, event.allocations)))
+        case Holding(), InventoryWrittenOff():
+            return _came_back(replace(state, written_off=_added(state.written_off, event.allocations)))
         case Holding(), _:
             return state
     raise TypeError(f"{type(event).__name__} cannot follow {state!r}")
 
 
-def shelved(allocations: Iterable[Allocation], before: Shelved | None = None) -> dict[tuple[str, str], int]:
-    """The allocations, on top of those before."""
-    total = dict(before or {})
+def shelved(allocations: Iterable[Allocation]) -> dict[tuple[str, str], int]:
+    """The sums of the allocations, by SKU and warehouse."""
+    total: Counter[tuple[str, str]] = Counter()
     for one in allocations:
-        place = one.sku, one.warehouse
-        total[place] = total.get(place, 0) + one.quantity
-    return total
+        total[one.sku, one.warehouse] += one.quantity
+    return dict(total)
+
+
+def _added(before: Quantities, allocations: Iterable[Allocation]) -> dict[str, int]:
+    total = Counter(before)
+    for one in allocations:
+        total[one.sku] += one.quantity
+    return dict(total)
+
+
+def _came_back(holding: Holding) -> Holding:
+    """`restocked`, if nothing is left of what was allocated."""
+    left: Counter[str] = Counter()
+    for (sku, _), quantity in holding.allocated.items():
+        left[sku] += quantity
+    left.subtract(holding.restocked)
+    left.subtract(holding.written_off)
+    return holding if any(left.values()) else replace(holding, state="restocked")

@@ -1,4 +1,4 @@
-"""What lists of products and of stock can be narrowed to, over HTTP."""
+"""The query filters of product and stock lists."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ YES_NO = [("true", "yes"), ("false", "no")]
 
 
 class ProductFilters(filters.FilterSet):
-    search = filters.CharFilter(method="_search", max_length=200, label="In the SKU or the name")
-    inStock = filters.ChoiceFilter(choices=YES_NO, method="_in_stock", label="Only what is, or is not, available")  # noqa: N815
+    search = filters.CharFilter(method="_search", max_length=200, label="Text in the SKU or the name")
+    inStock = filters.ChoiceFilter(choices=YES_NO, method="_in_stock", label="Whether any is available")  # noqa: N815
 
     class Meta:
         model = Product
@@ -24,14 +24,14 @@ class ProductFilters(filters.FilterSet):
         return queryset.filter(Q(sku__icontains=text) | Q(name__icontains=text))
 
     def _in_stock(self, queryset: QuerySet[Product], name: str, value: str) -> QuerySet[Product]:
-        counted: Any = queryset  # `available` is the selector's
+        counted: Any = queryset  # `selectors.products()` annotates `available`
         return counted.filter(available__gt=0) if value == "true" else counted.filter(available__lte=0)  # type: ignore[no-any-return]
 
 
 class StockFilters(filters.FilterSet):
-    sku = filters.CharFilter(field_name="product_id", max_length=64, label="The whole SKU")
+    sku = filters.CharFilter(field_name="product_id", max_length=64, label="The complete SKU")
     warehouse = filters.CharFilter(field_name="warehouse_id", max_length=20, label="The warehouse's code")
-    inStock = filters.ChoiceFilter(choices=YES_NO, method="_in_stock", label="Only what is, or is not, available")  # noqa: N815
+    inStock = filters.ChoiceFilter(choices=YES_NO, method="_in_stock", label="Whether any is available")  # noqa: N815
 
     class Meta:
         model = Stock

@@ -1,15 +1,23 @@
-"""Products, warehouses, stock, and what is reserved of it for orders."""
+"""Products, warehouses, stock, and the reservations of orders."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import F, Q
 
+from desk.one_line import validate_one_line
 from events import Money
-from events.aggregate import Aggregate
+from events.declare.money import BadMoney
+from events.declare.money_fields import AmountField, validate_currency
+from events.log.aggregate import Aggregate
 from inventory.events import (
     Allocation,
     InventoryCommitted,
@@ -17,23 +25,28 @@ from inventory.events import (
     InventoryReleased,
     InventoryReserved,
     InventoryRestocked,
+    InventoryWrittenOff,
     Shortage,
 )
 from inventory.evolve import Holding, evolve
+from inventory.rules import MAX_DESCRIPTION, is_sku, is_warehouse_code
 
 HOLD_FOR = timedelta(hours=1)
+"""How long stock is held for an order whose saga has not committed or released it."""
 
 
 class Product(models.Model):
-    """Something for sale, at one price."""
+    """A product with one price in one currency."""
 
-    sku = models.CharField("SKU", max_length=64, primary_key=True)
-    name = models.CharField(max_length=200)
-    description = models.TextField(blank=True)
-    price = models.DecimalField(max_digits=12, decimal_places=2)
-    currency = models.CharField(max_length=3, default="EUR")
+    sku = models.CharField("SKU", max_length=64, primary_key=True, validators=[is_sku])
+    name = models.CharField(max_length=200, validators=[validate_one_line])
+    description = models.TextField(blank=True, validators=[MaxLengthValidator(MAX_DESCRIPTION)])
+    price = AmountField(whole_digits=10)
+    currency = models.CharField(
+        max_length=3, default="EUR", validators=[validate_currency], help_text="Its code in ISO 4217, in capitals"
+    )
     active = models.BooleanField(default=True, help_text="For sale")
-    low_stock = models.PositiveIntegerField(default=0, help_text="Below this many available, inventory.low is told")
+    low_stock = models.PositiveIntegerField(default=0, help_text="inventory.low is emitted when fewer are available")
 
     class Meta:
         ordering = ["sku"]
@@ -46,12 +59,23 @@ class Product(models.Model):
     def money(self) -> Money:
         return Money(self.price, self.currency)
 
+    def clean(self) -> None:
+        """Gives the price the decimals of its currency. Raises ValidationError where that has fewer."""
+        given: Any = self.price
+        if given is None:  # the field itself has complained
+            return
+        try:
+            self.price = Money.of(given, self.currency).amount
+        except BadMoney as bad:
+            if bad.field == "amount":  # and the field of the currency
+                raise ValidationError({"price": str(bad)}) from bad
+
 
 class Warehouse(models.Model):
-    """Holds are allocated to the warehouse of the lowest priority number first."""
+    """A warehouse. Holds are allocated to the warehouse with the lowest priority number first."""
 
-    code = models.CharField(max_length=20, primary_key=True)
-    name = models.CharField(max_length=100)
+    code = models.CharField(max_length=20, primary_key=True, validators=[is_warehouse_code])
+    name = models.CharField(max_length=100, validators=[validate_one_line])
     priority = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
@@ -62,7 +86,7 @@ class Warehouse(models.Model):
 
 
 class Stock(models.Model):
-    """How much of a product is in a warehouse, and how much of that is held for orders."""
+    """The quantity of a product in a warehouse, and the part of it that is held for orders."""
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="stock")
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="stock")
@@ -94,7 +118,7 @@ class ReservationState(models.TextChoices):
 
 
 class Reservation(Aggregate):
-    """What one order has of the stock. Its holds remember from which warehouse."""
+    """The stock reserved for one order. Its holds name the warehouses."""
 
     stream_kind = "inventory"
     parts = ("holds__stock",)
@@ -128,29 +152,47 @@ class Reservation(Aggregate):
         self.record(InventoryCommitted(order_id=self.order_id, allocations=tuple(allocations)))
 
     def restock(self, allocations: Sequence[Allocation], *, whole: bool) -> None:
-        """`whole`: with this, all that was committed is back."""
+        """Records a return to stock. `whole`: nothing is left of what was committed."""
         if whole:
             self.state = ReservationState.RESTOCKED
         self.record(InventoryRestocked(order_id=self.order_id, allocations=tuple(allocations)))
 
+    def write_off(self, return_id: UUID, allocations: Sequence[Allocation], *, whole: bool) -> None:
+        """Records returned goods that cannot be sold again. `whole`: nothing is left of what was committed."""
+        if whole:
+            self.state = ReservationState.RESTOCKED
+        self.record(InventoryWrittenOff(order_id=self.order_id, return_id=return_id, allocations=tuple(allocations)))
+
     def folded(self) -> Holding:
         holds = self.holds.all()
         places = {hold: (hold.stock.product_id, hold.stock.warehouse_id) for hold in holds}
-        restocked = {places[hold]: hold.restocked for hold in holds if hold.restocked}
-        return Holding(self.state, {place: hold.quantity for hold, place in places.items()}, restocked)
+        restocked: Counter[str] = Counter()
+        written_off: Counter[str] = Counter()
+        for hold, (sku, _) in places.items():
+            restocked[sku] += hold.restocked
+            written_off[sku] += hold.written_off
+        allocated = {place: hold.quantity for hold, place in places.items()}
+        return Holding(self.state, allocated, dict(+restocked), dict(+written_off))
 
 
 class Hold(models.Model):
-    """So much of one warehouse's stock for a reservation."""
+    """A quantity of one warehouse's stock that belongs to a reservation."""
 
     reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="holds")
     stock = models.ForeignKey(Stock, on_delete=models.PROTECT, related_name="holds", db_index=False)
     quantity = models.PositiveIntegerField()
-    restocked = models.PositiveIntegerField(default=0, db_default=0, help_text="How much of it came back")
+    restocked = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="The quantity that was returned to stock"
+    )
+    written_off = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="The quantity that was returned and cannot be sold again"
+    )
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(restocked__lte=F("quantity")), name="restocked_at_most_held"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=F("restocked") + F("written_off")), name="back_at_most_held"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What the API's description says of products and stock, beside the types."""
+"""The OpenAPI descriptions of the product and stock endpoints. The schemas come from `inventory.serializers`."""
 
 from typing import Any
 
@@ -6,14 +6,17 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from inventory import serializers as wire
 
-STAFF = {403: OpenApiResponse(description="You are not of the staff, or lack the permission.")}
-IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The `ETag` that was read last.")
-IF_NONE_MATCH = OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The `ETag` at hand.")
+STAFF = {403: OpenApiResponse(description="You are not staff, or you do not have the permission.")}
+IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The `ETag` of your last read.")
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The `ETag` of your cached copy."
+)
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255},
     OpenApiParameter.HEADER,
-    description="New for each adjustment. The same key and body again get the first answer, and adjust nothing.",
+    description="Use a new key for each adjustment. A retry with the same key and body adjusts nothing and gets the"
+    " first response.",
 )
 
 
@@ -22,26 +25,26 @@ def _answered(name: str, status: int, description: str) -> OpenApiParameter:
 
 
 def _etag(status: int) -> OpenApiParameter:
-    return _answered("ETag", status, "Changes with the product and with its stock.")
+    return _answered("ETag", status, "Changes whenever the product or its stock changes.")
 
 
 LIST: dict[str, Any] = {
     "operation_id": "listProducts",
     "tags": ["products"],
     "auth": [],
-    "summary": "What is for sale",
+    "summary": "List the products for sale; for staff, all products",
     "responses": {200: wire.Product},
 }
 READ: dict[str, Any] = {
     "operation_id": "getProduct",
     "tags": ["products"],
     "auth": [],
-    "summary": "One product",
+    "summary": "Get a product",
     "parameters": [IF_NONE_MATCH, _etag(200)],
     "responses": {
         200: wire.Product,
-        304: OpenApiResponse(description="It is what you have."),
-        404: OpenApiResponse(description="It is not for sale."),
+        304: OpenApiResponse(description="Not modified: your copy is current."),
+        404: OpenApiResponse(description="There is no such product, or it is not for sale."),
     },
 }
 CREATE: dict[str, Any] = {
@@ -49,13 +52,13 @@ CREATE: dict[str, Any] = {
     "tags": ["products"],
     "summary": "Add a product",
     "request": wire.NewProduct,
-    "parameters": [_answered("Location", 201, "Where the product is."), _etag(201)],
-    "responses": {201: wire.ProductDetails, **STAFF, 409: OpenApiResponse(description="`conflict`: the SKU is taken.")},
+    "parameters": [_answered("Location", 201, "The URL of the product."), _etag(201)],
+    "responses": {201: wire.ProductDetails, **STAFF, 409: OpenApiResponse(description="`conflict`: the SKU exists.")},
 }
 CHANGE: dict[str, Any] = {
     "operation_id": "changeProduct",
     "tags": ["products"],
-    "summary": "Change a product; orders keep the price of their day",
+    "summary": "Change a product; existing orders keep their price",
     "request": wire.ProductChange,
     "parameters": [IF_MATCH, _etag(200)],
     "responses": {
@@ -69,22 +72,22 @@ CHANGE: dict[str, Any] = {
 STOCK: dict[str, Any] = {
     "operation_id": "listStock",
     "tags": ["stock"],
-    "summary": "What is where",
+    "summary": "List stock by product and warehouse",
     "responses": {200: wire.Stock, **STAFF},
 }
 ADJUST: dict[str, Any] = {
     "operation_id": "adjustStock",
     "tags": ["stock"],
-    "summary": "Correct what is on hand",
+    "summary": "Correct the quantity on hand",
     "request": wire.Adjustment,
     "parameters": [
         IDEMPOTENCY_KEY,
-        _answered("Idempotency-Replayed", 200, "`true` where this is the answer to an earlier request."),
+        _answered("Idempotency-Replayed", 200, "`true` if this is the stored response to an earlier request."),
     ],
     "responses": {
         200: wire.Stock,
         **STAFF,
-        409: OpenApiResponse(description="`request-in-progress`: the first request with this key is still worked on."),
+        409: OpenApiResponse(description="`request-in-progress`: another request with this key is being processed."),
         422: OpenApiResponse(
             description="`unknown-product`, `unknown-warehouse`, `below-held`, `too-many`, `idempotency-key-reused`;"
             " `invalid` for a `delta` of 0."

@@ -1,4 +1,4 @@
-"""What inventory needs from elsewhere without knowing from whom; the settings name who answers."""
+"""What the inventory service needs from other services. Settings name the functions that provide it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
 Work = Callable[[], tuple[int, Mapping[str, str], bytes]]
-"""Makes an answer: status, headers and JSON. It runs in the transaction that also stores the answer."""
+"""Returns status, headers and JSON body. It runs in the transaction that also stores the response."""
 
 
 def answer_once(request: HttpRequest, caller: UUID, work: Work) -> HttpResponse:
-    """Asks the function that `settings.ANSWER_ONCE` names; for requests with an `Idempotency-Key`."""
+    """Runs `work` at most once per `Idempotency-Key`, with the function that `settings.ANSWER_ONCE` names."""
     answer = cast("Callable[[HttpRequest, UUID, Any], HttpResponse]", import_string(settings.ANSWER_ONCE))
     return answer(request, caller, work)

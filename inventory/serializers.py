@@ -1,39 +1,33 @@
-"""Products and stock on the wire. The OpenAPI schema is made of these."""
+"""The JSON types of products and stock. The OpenAPI schema is generated from these."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from desk.one_line import OneLine
 from events import Money
-from events.typed import convert
-from events.unprocessable import Unprocessable
-from inventory import models
+from events.declare.money import BadMoney, SentMoney
+from inventory import models, rules
+from web.typed import convert
+from web.unprocessable import Unprocessable
 
-# `(?!\n)`: Python's `$` also matches before a line's end.
+# `(?!\n)`: Python's `$` also matches before a trailing newline.
 NewSku = Annotated[
     str,
-    Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)", description="It stands in addresses", examples=["MUG-RED"]
-    ),
+    Meta(pattern=rf"^{rules.SKU}$(?!\n)", description="It is part of URLs", examples=["MUG-RED"]),
 ]
-Amount = Annotated[
-    str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,2})?$(?!\n)", description="At most two decimals", examples=["9.90"])
+Name = Annotated[OneLine, Meta(min_length=1, max_length=200, examples=["Mug, red"])]
+Description = Annotated[str, Meta(max_length=rules.MAX_DESCRIPTION)]
+LowStock = Annotated[int, Meta(ge=0, le=2**31 - 1, description="`inventory.low` is emitted when fewer are available")]
+Delta = Annotated[int, Meta(ge=-(10**9), le=10**9, description="Pieces to add; negative to remove", examples=[-3])]
+Reason = Annotated[
+    OneLine, Meta(min_length=1, max_length=rules.MAX_REASON, description="For the audit", examples=["broken"])
 ]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, description="ISO 4217", examples=["EUR"])]
-Name = Annotated[str, Meta(min_length=1, max_length=200, examples=["Mug, red"])]
-Description = Annotated[str, Meta(max_length=10_000)]
-LowStock = Annotated[int, Meta(ge=0, le=2**31 - 1, description="Below this many available, `inventory.low` is told")]
-Delta = Annotated[int, Meta(ge=-(10**9), le=10**9, description="How many more; less with a minus", examples=[-3])]
-Reason = Annotated[str, Meta(min_length=1, max_length=500, description="For the audit", examples=["broken"])]
-
-CENT = Decimal("0.01")
-"""As the column has it."""
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -42,22 +36,31 @@ encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
 class Product(msgspec.Struct, frozen=True):
-    """Something for sale; `available` is what is left of it in all warehouses together."""
+    """A product. `available` is the quantity in all warehouses together that is not held.
+
+    Only staff get `active`: they also see products that are not for sale.
+    """
 
     sku: str
     name: str
     price: Money
     available: int
+    active: bool | UnsetType = UNSET
 
     @classmethod
-    def of(cls, product: Any) -> Product:
-        """`product` comes from `selectors.products()`, which counts what is available."""
-        return cls(product.sku, product.name, product.money, product.available)
+    def of(cls, product: Any, *, staff: bool = False) -> Product:
+        """`product` must come from `selectors.products()`, which annotates `available`."""
+        active = product.active if staff else UNSET
+        return cls(product.sku, product.name, product.money, product.available, active)
 
 
-class ProductDetails(Product, frozen=True, rename="camel"):
-    """A product as staff see it; only an active one is for sale."""
+class ProductDetails(msgspec.Struct, frozen=True, rename="camel"):
+    """A product with all that staff can change. Only active products are for sale."""
 
+    sku: str
+    name: str
+    price: Money
+    available: int
     description: str
     active: bool
     low_stock: int
@@ -69,12 +72,12 @@ class ProductDetails(Product, frozen=True, rename="camel"):
 
 
 def etag(product: Any) -> str:
-    """Changes with all that anybody sees of the product: with its stock too."""
+    """An ETag that changes whenever the product or its stock changes."""
     return f'"{sha256(encode(ProductDetails.of(product))).hexdigest()[:32]}"'
 
 
 class Stock(msgspec.Struct, frozen=True, rename="camel"):
-    """What a warehouse has of a product; what is `held` for orders is not `available`."""
+    """The stock of a product in a warehouse. Stock that is `held` for orders is not `available`."""
 
     sku: str
     warehouse: str
@@ -90,48 +93,45 @@ class Stock(msgspec.Struct, frozen=True, rename="camel"):
 # --- in ------------------------------------------------------------------------------------------------------
 
 
-class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one piece costs."""
-
-    amount: Amount
-    currency: Currency
-
-
 class _Fields(msgspec.Struct, frozen=True):
     @property
     def fields(self) -> Mapping[str, Any]:
-        """Those that were given, by the names of the model."""
+        """The fields that the client sent, by the names of the model fields. Raises Unprocessable for a bad price."""
         given = {name: getattr(self, name) for name in self.__struct_fields__}
         given = {name: value for name, value in given.items() if value is not UNSET}
-        price = given.pop("price", None)
-        if price is None:
+        sent = given.pop("price", None)
+        if sent is None:
             return given
-        return given | {"price": Decimal(price.amount).quantize(CENT), "currency": price.currency}
+        try:
+            price = sent.money
+        except BadMoney as bad:
+            raise Unprocessable({"price": {bad.field: [str(bad)]}}) from bad
+        return given | {"price": price.amount, "currency": price.currency}
 
 
 class NewProduct(_Fields, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A product to be sold from now on, unless it is not `active`."""
+    """A product to create. It is for sale immediately if it is `active`."""
 
     sku: NewSku
     name: Name
-    price: Price
+    price: SentMoney
     description: Description = ""
     active: bool = True
     low_stock: LowStock = 0
 
 
 class ProductChange(_Fields, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What is left out stays as it is."""
+    """Changes of a product. Omitted fields keep their values."""
 
     name: Name | UnsetType = UNSET
-    price: Price | UnsetType = UNSET
+    price: SentMoney | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     low_stock: LowStock | UnsetType = UNSET
 
 
 class Adjustment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """So much more, or less, is on hand than was thought."""
+    """A correction of the quantity on hand by `delta` pieces."""
 
     sku: Annotated[str, Meta(min_length=1, max_length=64, examples=["MUG-RED"])]
     warehouse: Annotated[str, Meta(min_length=1, max_length=20, examples=["BER"])]
@@ -142,5 +142,5 @@ class Adjustment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def of(cls, data: Any) -> Adjustment:
         adjustment = convert(data, cls)
         if adjustment.delta == 0:
-            raise Unprocessable({"delta": ["It must not be 0: nothing would be adjusted."]})
+            raise Unprocessable({"delta": ["The delta must not be 0."]})
         return adjustment

@@ -1,29 +1,29 @@
-"""Reserving stock for many orders at once, with a constant number of statements, and never more than there is."""
+"""Reserves stock for batches of orders with a constant number of statements, and never more than is available."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
 from django.db import transaction
-from msgspec.structs import replace
 
-from events.aggregate import save_all
-from events.log import emit
+from events.db.query import execute
+from events.log.aggregate import save_all
+from events.log.append import emit
 from inventory import sql
 from inventory.allocation import Shelf, Shelves
 from inventory.events import Allocation, InventoryLow, Shortage
 from inventory.models import Reservation, ReservationState, Stock
 
 Wanted = Mapping[UUID, Sequence[tuple[str, int]]]
-"""By order: (SKU, quantity) of each line."""
+"""The (SKU, quantity) lines by order id."""
 STATE = ("state",)
 
 
 class _Portion(msgspec.Struct):
-    """One hold with all that is known of its stock; `left` is what of it has not come back yet."""
+    """One hold with its stock. `left` is the quantity that has not been returned to stock."""
 
     hold_id: int
     stock_id: int
@@ -32,9 +32,9 @@ class _Portion(msgspec.Struct):
 
 
 def hold(wanted: Wanted) -> dict[UUID, list[Shortage]]:
-    """Holds stock for these orders as far as it goes, first come first served; returns what is short, by order.
+    """Holds stock for the orders in the given sequence; returns the shortages of orders that could not be served.
 
-    An order that has a reservation already keeps it: asking twice holds once.
+    Idempotent: an order that already has a reservation keeps it.
     """
     with transaction.atomic(savepoint=False):
         shelves = _lock({sku for items in wanted.values() for sku, _ in items})
@@ -60,13 +60,13 @@ def hold(wanted: Wanted) -> dict[UUID, list[Shortage]]:
             held_by, stocks, quantities = (list(column) for column in zip(*holds, strict=True))
             taken = {shelf.stock_id: shelf.taken for row in shelves.by_sku.values() for shelf in row if shelf.taken}
             parameters = {"reservations": held_by, "stocks": stocks, "quantities": quantities}
-            sql.run(sql.HOLD, {**parameters, "ids": list(taken), "taken": list(taken.values())})
-        _tell_low(shelves, before)
+            execute(sql.HOLD, {**parameters, "ids": list(taken), "taken": list(taken.values())})
+        _emit_low_stock(shelves, before)
     return short
 
 
 def release(order_ids: Sequence[UUID], reason: str) -> None:
-    """Gives up the holds of these orders; one without a hold is left as it is."""
+    """Releases the holds of these orders; an order without a hold is left as it is."""
     with transaction.atomic(savepoint=False):
         reservations = [one for one in _locked(order_ids) if one.state == ReservationState.HELD]
         portions = _portions(reservations)
@@ -77,9 +77,9 @@ def release(order_ids: Sequence[UUID], reason: str) -> None:
 
 
 def commit(order_ids: Sequence[UUID]) -> None:
-    """The held goods leave the stock. A hold that ran out in the meantime is held again first.
+    """Takes the held goods out of stock. Renews an expired hold first. Idempotent.
 
-    Raises HoldLost when that is no longer possible.
+    Raises HoldLost if a hold has expired and the goods are no longer available.
     """
     with transaction.atomic(savepoint=False):
         known = [one for one in _locked(order_ids) if one.state in {ReservationState.HELD, ReservationState.RELEASED}]
@@ -92,7 +92,7 @@ def commit(order_ids: Sequence[UUID]) -> None:
 
 
 class HoldLost(Exception):
-    """The hold ran out and the goods went to others: restock, then retry the step."""
+    """The hold expired and the goods went to other orders. Add stock, then retry the step."""
 
 
 def _hold_again(expired: Sequence[Reservation], portions: Mapping[UUID, Sequence[_Portion]]) -> None:
@@ -100,49 +100,105 @@ def _hold_again(expired: Sequence[Reservation], portions: Mapping[UUID, Sequence
         return
     of_expired = {one.order_id: portions[one.order_id] for one in expired}
     taken = _totals(of_expired)
-    sql.run(sql.LOCK_STOCK, [sorted(taken)])
+    execute(sql.LOCK_STOCK, [sorted(taken)])
     free = {stock.id: stock.available for stock in Stock.objects.filter(id__in=taken)}
     if any(free[stock_id] < quantity for stock_id, quantity in taken.items()):
-        raise HoldLost("the hold ran out and the goods went to others: restock, then retry the step")
+        raise HoldLost("The hold expired and the goods went to other orders. Add stock, then retry the step.")
     for reservation in expired:
         reservation.hold([portion.allocation for portion in portions[reservation.order_id]])
     save_all(expired, (*STATE, "expires_at"))
     _change_by(of_expired, on_hand=0, held=1)
 
 
-def put_back(order_ids: Sequence[UUID]) -> None:
+def restock(order_ids: Sequence[UUID]) -> None:
     """All goods of these orders return to the shelves they came from; only what was committed."""
     with transaction.atomic(savepoint=False):
         portions = _portions(_committed(order_ids))
-        take_back([(id_, [(one.allocation.sku, one.left) for one in held]) for id_, held in portions.items()])
+        restock_items([(id_, [(one.allocation.sku, one.left) for one in held]) for id_, held in portions.items()])
 
 
-def take_back(returns: Sequence[tuple[UUID, Sequence[tuple[str, int]]]]) -> None:
+def restock_items(returns: Sequence[tuple[UUID, Sequence[tuple[str, int]]]], *, unshipped: bool = False) -> None:
     """Some goods of these orders, (SKU, quantity) each, return to the shelves they came from.
 
-    An order may stand here more than once. No more comes back than was committed.
+    An order can occur more than once. Never returns more than was committed. An order's goods are shipped from its
+    shelves in the order of its holds, so goods that are still `unshipped` lie on the last of them.
     """
+    take_back([Arrival(order_id, order_id, "", items, unshipped=unshipped) for order_id, items in returns])
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """Goods of an order that come back. `about` is the id of the return; for a cancellation, of the order.
+
+    Without a warehouse they go to the shelves that they came from. Goods are (SKU, quantity) pairs.
+    """
+
+    about: UUID
+    order_id: UUID
+    warehouse: str
+    restocked: Sequence[tuple[str, int]]
+    written_off: Sequence[tuple[str, int]] = ()
+    unshipped: bool = False
+
+
+def take_back(arrivals: Sequence[Arrival]) -> None:
+    """Increases the stock by what can be sold again. Never takes back more than was committed."""
     with transaction.atomic(savepoint=False):
-        reservations = {one.order_id: one for one in _committed([id_ for id_, _ in returns])}
+        reservations = {one.order_id: one for one in _committed([one.order_id for one in arrivals])}
         portions = _portions(list(reservations.values()))
-        on_hold: Counter[int] = Counter()
-        on_hand: Counter[int] = Counter()
-        for order_id, items in returns:
-            back = _take(portions.get(order_id, []), items)
-            if back:
-                whole = not any(portion.left for portion in portions[order_id])
-                allocations = [replace(portion.allocation, quantity=quantity) for portion, quantity in back]
-                reservations[order_id].restock(allocations, whole=whole)
-            for portion, quantity in back:
-                on_hold[portion.hold_id] += quantity
-                on_hand[portion.stock_id] += quantity
+        back = _Back()
+        for arrival in arrivals:
+            if arrival.order_id in reservations:
+                held = portions[arrival.order_id]
+                back.add(arrival, reservations[arrival.order_id], held[::-1] if arrival.unshipped else held)
         save_all([one for one in reservations.values() if one.recorded], STATE)
-        sql.run(sql.RESTOCK, [list(on_hold), list(on_hold.values())])
-        _change({stock_id: (quantity, 0) for stock_id, quantity in on_hand.items()})
+        holds = list(back.restocked | back.written_off)
+        execute(sql.BACK, [holds, [back.restocked[id_] for id_ in holds], [back.written_off[id_] for id_ in holds]])
+        stocks = {
+            (one.allocation.sku, one.allocation.warehouse): one.stock_id for held in portions.values() for one in held
+        }
+        stocks |= _stocks_at(back.on_hand.keys() - stocks.keys())
+        _change({stocks[place]: (quantity, 0) for place, quantity in back.on_hand.items()})
+
+
+class _Back:
+    """What comes back, by hold, and what is then on hand, by (SKU, warehouse)."""
+
+    def __init__(self) -> None:
+        self.restocked: Counter[int] = Counter()
+        self.written_off: Counter[int] = Counter()
+        self.on_hand: Counter[tuple[str, str]] = Counter()
+
+    def add(self, arrival: Arrival, reservation: Reservation, portions: Sequence[_Portion]) -> None:
+        """Records it on the reservation, and reduces what is left of the portions."""
+        if restocked := self._take(arrival, portions, arrival.restocked, self.restocked):
+            reservation.restock(restocked, whole=not any(portion.left for portion in portions))
+            for one in restocked:
+                self.on_hand[one.sku, one.warehouse] += one.quantity
+        if written_off := self._take(arrival, portions, arrival.written_off, self.written_off):
+            reservation.write_off(arrival.about, written_off, whole=not any(portion.left for portion in portions))
+
+    def _take(
+        self, arrival: Arrival, portions: Sequence[_Portion], items: Sequence[tuple[str, int]], by_hold: Counter[int]
+    ) -> list[Allocation]:
+        """Where these items are now."""
+        places: Counter[tuple[str, str]] = Counter()
+        for portion, quantity in _take(portions, items):
+            by_hold[portion.hold_id] += quantity
+            places[portion.allocation.sku, arrival.warehouse or portion.allocation.warehouse] += quantity
+        return [Allocation(sku, warehouse, quantity) for (sku, warehouse), quantity in places.items()]
+
+
+def _stocks_at(places: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The ids of the stock rows by (SKU, warehouse). Creates those that are missing."""
+    if not places:
+        return {}
+    skus, codes = [sku for sku, _ in places], [warehouse for _, warehouse in places]
+    execute(sql.ENSURE_STOCK, [skus, codes])
+    return {(sku, warehouse): id_ for sku, warehouse, id_ in execute(sql.STOCK_AT, [skus, codes])}
 
 
 def _take(portions: Sequence[_Portion], items: Sequence[tuple[str, int]]) -> list[tuple[_Portion, int]]:
-    """What comes back to each of these shelves; the portions' `left` is less by it afterwards."""
+    """Distributes the items over the portions and reduces their `left`. Returns (portion, quantity) pairs."""
     wanted: Counter[str] = Counter()
     for sku, quantity in items:
         wanted[sku] += quantity
@@ -159,7 +215,7 @@ def _take(portions: Sequence[_Portion], items: Sequence[tuple[str, int]]) -> lis
 
 def _lock(skus: set[str]) -> Shelves:
     by_sku: dict[str, list[Shelf]] = defaultdict(list)
-    for row in sql.run(sql.LOCK_PRODUCTS, [sorted(skus)]):
+    for row in execute(sql.LOCK_PRODUCTS, [sorted(skus)]):
         by_sku[row[1]].append(Shelf(*row))
     for shelves in by_sku.values():
         shelves.sort(key=lambda shelf: (shelf.priority, shelf.warehouse))
@@ -167,7 +223,7 @@ def _lock(skus: set[str]) -> Shelves:
 
 
 def _reservations(order_ids: Wanted) -> set[UUID]:
-    return {order_id for (order_id,) in sql.run(sql.RESERVED, [list(order_ids)])}
+    return {order_id for (order_id,) in execute(sql.RESERVED, [list(order_ids)])}
 
 
 def _locked(order_ids: Sequence[UUID]) -> list[Reservation]:
@@ -181,7 +237,7 @@ def _committed(order_ids: Sequence[UUID]) -> list[Reservation]:
 def _portions(reservations: Sequence[Reservation]) -> dict[UUID, list[_Portion]]:
     portions: dict[UUID, list[_Portion]] = {reservation.order_id: [] for reservation in reservations}
     if portions:
-        for order_id, hold_id, stock_id, sku, warehouse, quantity, left in sql.run(sql.HOLDS, [list(portions)]):
+        for order_id, hold_id, stock_id, sku, warehouse, quantity, left in execute(sql.HOLDS, [list(portions)]):
             portions[order_id].append(_Portion(hold_id, stock_id, Allocation(sku, warehouse, quantity), left))
     return portions
 
@@ -192,7 +248,7 @@ def _change_by(portions: Mapping[UUID, Sequence[_Portion]], *, on_hand: int, hel
 
 
 def _totals(portions: Mapping[UUID, Sequence[_Portion]]) -> dict[int, int]:
-    """By stock: how much of it these orders have."""
+    """The total quantity by stock id."""
     totals: dict[int, int] = defaultdict(int)
     for of_order in portions.values():
         for portion in of_order:
@@ -204,11 +260,11 @@ def _change(changes: Mapping[int, tuple[int, int]]) -> None:
     if changes:
         on_hand = [change[0] for change in changes.values()]
         held = [change[1] for change in changes.values()]
-        sql.run(sql.CHANGE_STOCK, {"ids": list(changes), "on_hand": on_hand, "held": held})
+        execute(sql.CHANGE_STOCK, {"ids": list(changes), "on_hand": on_hand, "held": held})
 
 
-def _tell_low(shelves: Shelves, before: Mapping[str, int]) -> None:
-    """Only who crosses the threshold downward is told of, once."""
+def _emit_low_stock(shelves: Shelves, before: Mapping[str, int]) -> None:
+    """Emits `inventory.low` for each product whose availability fell below its threshold in this batch."""
     low = [
         InventoryLow(sku=sku, available=left, threshold=threshold)
         for sku, (shelf, *_) in shelves.by_sku.items()

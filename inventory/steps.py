@@ -1,16 +1,18 @@
-"""What sagas do to stock."""
+"""The saga steps of the inventory service."""
 
 from collections.abc import Sequence
 
-from events import Queue, Refused
+from events import Refused
 from inventory import services
-from sagas import Call, Refusals, action
+from inventory.events import INVENTORY
+from sagas import Call, Refusals
+from sagas.decorators import action
 
 
-@action(queue=Queue.INVENTORY)
+@action(queue=INVENTORY)
 def hold_stock(calls: Sequence[Call]) -> Refusals:
-    """Holds what each order wants; `given` is its (SKU, quantity) lines. Refuses with `out_of_stock`."""
-    short = services.hold({call.subject: call.given for call in calls})
+    """Holds stock for each order; `input` is its (SKU, quantity) lines. Refuses with `out_of_stock`. Idempotent."""
+    short = services.hold({call.subject: call.input for call in calls})
     return {
         order_id: Refused(
             "out_of_stock",
@@ -20,9 +22,9 @@ def hold_stock(calls: Sequence[Call]) -> Refusals:
     }
 
 
-@action(queue=Queue.INVENTORY)
+@action(queue=INVENTORY)
 def release_stock(calls: Sequence[Call]) -> None:
-    """Gives up what is held; nothing where nothing is."""
+    """Releases what is held; does nothing where nothing is."""
     by_reason: dict[str, list[Call]] = {}
     for call in calls:
         by_reason.setdefault(call.reason_code or "released", []).append(call)
@@ -30,19 +32,28 @@ def release_stock(calls: Sequence[Call]) -> None:
         services.release([call.subject for call in together], reason)
 
 
-@action(queue=Queue.INVENTORY)
+@action(queue=INVENTORY)
 def commit_stock(calls: Sequence[Call]) -> None:
-    """What was held leaves the stock."""
+    """Takes the held goods out of stock. Raises HoldLost."""
     services.commit([call.subject for call in calls])
 
 
-@action(queue=Queue.INVENTORY)
+@action(queue=INVENTORY)
 def restock(calls: Sequence[Call]) -> None:
     """What had left the stock for a cancelled order comes back."""
-    services.put_back([call.subject for call in calls])
+    services.restock([call.subject for call in calls])
 
 
-@action(queue=Queue.INVENTORY)
+@action(queue=INVENTORY)
 def restock_return(calls: Sequence[Call]) -> None:
-    """What a customer gives back is for sale again; `given` is (order, its (SKU, quantity) lines)."""
-    services.take_back([call.given for call in calls])
+    """What came back is for sale again, or written off.
+
+    `input` is (order, warehouse, what to restock, what to write off), with (SKU, quantity) lines.
+    """
+    services.take_back([services.Arrival(call.subject, *call.input) for call in calls])
+
+
+@action(queue=INVENTORY)
+def restock_unshipped(calls: Sequence[Call]) -> None:
+    """Items that were cancelled before they were shipped come back; `input` is (order, its (SKU, quantity) lines)."""
+    services.restock_items([call.input for call in calls], unshipped=True)

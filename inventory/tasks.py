@@ -1,22 +1,22 @@
-"""Inventory's periodic work."""
+"""The periodic tasks of the inventory service."""
 
 from datetime import UTC, datetime
 
 from celery import shared_task
 
-from events import Queue
-from events.routing import assign
+from events.declare.routing import assign
+from inventory.events import INVENTORY
 from inventory.models import Reservation, ReservationState
 from inventory.services import release
 
 BATCH = 500
 
-assign("inventory.release_expired_holds", Queue.INVENTORY)
+assign("inventory.release_expired_holds", INVENTORY)
 
 
 @shared_task(name="inventory.release_expired_holds")
 def release_expired_holds() -> None:
-    """Goods that were held for too long go back on sale. Safe to run twice at once."""
+    """Releases up to `BATCH` expired holds. Safe to run concurrently."""
     expired = Reservation.objects.filter(state=ReservationState.HELD, expires_at__lt=datetime.now(UTC))
     ids = list(expired.order_by("expires_at").values_list("order_id", flat=True)[:BATCH])
     if ids:

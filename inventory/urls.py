@@ -1,4 +1,4 @@
-"""Below `/api/v1/`."""
+"""The routes of the inventory service, under `/api/v1/`."""
 
 from django.urls import path
 

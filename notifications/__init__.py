@@ -1,1 +1,1 @@
-"""Notifications: what customers are told, once."""
+"""The notifications service: e-mails to customers, each sent once, and webhooks."""

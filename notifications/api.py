@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: everybody has its own."""
+"""The REST views for webhooks. Each user sees only its own webhooks."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from events.typed import convert
+from desk.actors import actor_of
 from notifications import models, openapi
 from notifications import serializers as wire
 from notifications.filters import WebhookDeliveryFilters, WebhookFilters
 from notifications.selectors import deliveries_of, webhooks_of
 from notifications.webhooks import endpoints
+from web.typed import convert
 
 
 class Webhooks(GenericAPIView[models.Webhook]):
-    queryset = models.Webhook.objects.none()  # its type is all that the schema asks
+    queryset = models.Webhook.objects.none()  # the schema reads only its model
     filterset_class = WebhookFilters
     many = True
-    orderings: Mapping[str, tuple[str, ...]] = {"createdAt": ("id",)}  # ids are UUIDs of version 7: in order of time
+    orderings: Mapping[str, tuple[str, ...]] = {"createdAt": ("id",)}  # UUIDs of version 7 sort by time
     default_ordering = "-createdAt"
 
     @extend_schema(**openapi.LIST)
@@ -37,7 +38,7 @@ class Webhooks(GenericAPIView[models.Webhook]):
     @extend_schema(**openapi.CREATE)
     def post(self, request: Request) -> Response:
         new = convert(request.data, wire.NewWebhook)
-        everything = _may_hear_everything(request)
+        everything = _may_receive_all_orders(request)
         new.check(everything=everything)
         try:
             webhook, secret = endpoints.create(
@@ -46,9 +47,10 @@ class Webhooks(GenericAPIView[models.Webhook]):
                 event_types=new.event_types,
                 description=new.description,
                 everything=everything,
+                ordered=new.ordered,
             )
         except endpoints.NoSuchWebhook as error:
-            raise Http404("You are not there any more.") from error
+            raise Http404("Your user account no longer exists or is inactive.") from error
         location = reverse("webhook", args=[webhook.id])
         return Response(wire.WebhookWithSecret.showing(webhook, secret), status=201, headers={"Location": location})
 
@@ -62,7 +64,7 @@ class OneWebhook(APIView):
     def patch(self, request: Request, webhook_id: UUID) -> Response:
         change = convert(request.data, wire.WebhookChange)
         webhook = _webhook(request, webhook_id)
-        everything = _may_hear_everything(request)
+        everything = _may_receive_all_orders(request)
         change.check(everything=everything)
         return Response(wire.Webhook.of(endpoints.change(webhook.id, everything=everything, **change.fields)))
 
@@ -87,10 +89,10 @@ class TestWebhook(APIView):
 
 
 class WebhookDeliveries(GenericAPIView[models.WebhookDelivery]):
-    queryset = models.WebhookDelivery.objects.none()  # its type is all that the schema asks
+    queryset = models.WebhookDelivery.objects.none()  # the schema reads only its model
     filterset_class = WebhookDeliveryFilters
     many = True
-    orderings: Mapping[str, tuple[str, ...]] = {"createdAt": ("event_id",)}  # along the unique index
+    orderings: Mapping[str, tuple[str, ...]] = {"createdAt": ("event_id",)}  # the unique index has this order
     default_ordering = "-createdAt"
 
     @extend_schema(**openapi.DELIVERIES)
@@ -106,22 +108,34 @@ class Redeliver(APIView):
         deliveries = deliveries_of(_webhook(request, webhook_id))
         delivery = deliveries.select_related("webhook").filter(id=delivery_id).first()
         if delivery is None:
-            raise Http404("There is no such delivery, or it is forgotten.")
+            raise Http404("There is no such delivery, or it was deleted because of its age.")
         endpoints.redeliver(delivery)
         return Response(wire.WebhookDelivery.of(deliveries.get(id=delivery_id)), status=202)
 
 
+class SkipDelivery(APIView):
+    @extend_schema(**openapi.SKIP)
+    def post(self, request: Request, webhook_id: UUID, delivery_id: UUID) -> Response:
+        deliveries = deliveries_of(_webhook(request, webhook_id))
+        skip = convert(request.data, wire.SkippedDelivery)
+        delivery = deliveries.filter(id=delivery_id).first()
+        if delivery is None:
+            raise Http404("There is no such delivery, or it was deleted because of its age.")
+        endpoints.skip(delivery, actor=actor_of(request.user), reason=skip.reason)
+        return Response(wire.WebhookDelivery.of(deliveries.get(id=delivery_id)))
+
+
 def _caller(request: Request) -> Any:
-    """A user as far as its credentials know it."""
+    """The authenticated user, built from its credentials without a query."""
     return request.user
 
 
-def _may_hear_everything(request: Request) -> bool:
+def _may_receive_all_orders(request: Request) -> bool:
     return bool(request.user.has_perm("notifications.hear_all_orders"))
 
 
 def _webhook(request: Request, webhook_id: UUID) -> models.Webhook:
     webhook = webhooks_of(_caller(request).id).filter(id=webhook_id).first()
     if webhook is None:
-        raise Http404("There is no such webhook, or it is another's.")
+        raise Http404("There is no such webhook, or it belongs to another user.")
     return webhook

@@ -1,4 +1,4 @@
-"""An e-mail in text and HTML, byte for byte as Django writes it, in a third of the time: each order has one."""
+"""An e-mail in text and HTML. It builds the same bytes as Django in a third of the time; each order sends one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.mail.message import SafeMIMEMultipart
 
 
 class Mail(EmailMultiAlternatives):
-    """To one recipient. Both parts have the headers that they would get from Django, without a look at each of them."""
+    """An e-mail to one recipient. Both parts have fixed headers, equal to those that Django would compute."""
 
     def __init__(self, subject: str, text: str, html: str, *, to: str, message_id: str) -> None:
         super().__init__(subject, text, to=[to], headers={"Message-ID": message_id})
@@ -35,7 +35,7 @@ class Mail(EmailMultiAlternatives):
 
 
 def _part(content: str, subtype: str) -> Message | None:
-    """None for what needs an encoding: it is empty, or has a line that is too long for a mail server."""
+    """The MIME part, or None if Django must encode it: it is empty or has a line too long for a mail server."""
     written = content.encode()
     if not content or len(max(written.splitlines(), key=len)) > LONGEST:
         return None

@@ -1,4 +1,4 @@
-"""A mail backend for the stack on one machine: one file per message, named by its Message-ID."""
+"""A mail backend for the local stack: it writes one file per message, named after its Message-ID."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 
 class MailboxBackend(BaseEmailBackend):
-    """Writes into `settings.MAIL_DIR`. Sending a message again replaces its file, as a mail server would drop it."""
+    """Writes to `settings.MAIL_DIR`. A repeated message replaces its file, as a mail server drops duplicates."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         folder = Path(settings.MAIL_DIR)

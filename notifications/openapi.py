@@ -1,4 +1,4 @@
-"""What the API's description says of webhooks, beside the types."""
+"""The OpenAPI descriptions of the webhook endpoints. The schemas come from `notifications.serializers`."""
 
 from typing import Any
 
@@ -8,61 +8,62 @@ from notifications import serializers as wire
 
 TAGS = ["webhooks"]
 LOCATION = OpenApiParameter(
-    "Location", str, OpenApiParameter.HEADER, response=[201], description="Where the webhook is."
+    "Location", str, OpenApiParameter.HEADER, response=[201], description="The URL of the webhook."
 )
-SWITCHED_OFF = {422: OpenApiResponse(description="`webhook-disabled`: switch it on first.")}
+SWITCHED_OFF = {422: OpenApiResponse(description="`webhook-disabled`: switch the webhook on first.")}
 
 LIST: dict[str, Any] = {
     "operation_id": "listWebhooks",
     "tags": TAGS,
-    "summary": "Your webhooks",
+    "summary": "List your webhooks",
     "responses": {200: wire.Webhook},
 }
 CREATE: dict[str, Any] = {
     "operation_id": "createWebhook",
     "tags": TAGS,
-    "summary": "Have events of your orders sent to you, signed",
-    "description": "Whatever happens after the answer is sent. The answer may take a second.",
+    "summary": "Create a webhook that receives signed events of your orders",
+    "description": "The webhook receives every matching event that is recorded after the response. The response can"
+    " take a second.",
     "request": wire.NewWebhook,
     "parameters": [LOCATION],
     "responses": {
-        201: OpenApiResponse(wire.WebhookWithSecret, description="Made. The secret is shown this once."),
+        201: OpenApiResponse(wire.WebhookWithSecret, description="Created. The secret is shown only in this response."),
         422: OpenApiResponse(
-            description="`address-refused`: the name leads to a private or loopback address; `too-many-webhooks`;"
-            " `invalid`: `errors` says where."
+            description="`address-refused`: the host resolves to a private or loopback address; `too-many-webhooks`;"
+            " `invalid`: see `errors`."
         ),
     },
 }
 READ: dict[str, Any] = {
     "operation_id": "getWebhook",
     "tags": TAGS,
-    "summary": "One webhook",
+    "summary": "Get a webhook",
     "responses": {200: wire.Webhook},
 }
 CHANGE: dict[str, Any] = {
     "operation_id": "changeWebhook",
     "tags": TAGS,
     "summary": "Change a webhook, or switch it off or on",
-    "description": "Switched on again, it is sent what has been waiting for it.",
+    "description": "A webhook that is switched on again gets the pending deliveries.",
     "request": wire.WebhookChange,
     "responses": {
         200: wire.Webhook,
         422: OpenApiResponse(
-            description="`address-refused`: the name leads to a private or loopback address;"
-            " `invalid`: `errors` says where."
+            description="`address-refused`: the host resolves to a private or loopback address;"
+            " `invalid`: see `errors`."
         ),
     },
 }
 DELETE: dict[str, Any] = {
     "operation_id": "deleteWebhook",
     "tags": TAGS,
-    "summary": "Delete a webhook; nothing more is sent",
-    "responses": {204: OpenApiResponse(description="It is gone.")},
+    "summary": "Delete a webhook and stop its deliveries",
+    "responses": {204: OpenApiResponse(description="Deleted.")},
 }
 ROTATE: dict[str, Any] = {
     "operation_id": "rotateWebhookSecret",
     "tags": TAGS,
-    "summary": "A new secret; for 24 hours the old one signs as well",
+    "summary": "Create a new secret; the old one also signs for 24 hours, if the server can still read it",
     "request": None,
     "responses": {200: wire.WebhookWithSecret},
 }
@@ -76,13 +77,24 @@ TEST: dict[str, Any] = {
 DELIVERIES: dict[str, Any] = {
     "operation_id": "listWebhookDeliveries",
     "tags": TAGS,
-    "summary": "What was sent to a webhook, try by try, and what will be",
+    "summary": "List a webhook's deliveries with their attempts",
     "responses": {200: wire.WebhookDelivery},
+}
+SKIP: dict[str, Any] = {
+    "operation_id": "skipWebhookDelivery",
+    "tags": TAGS,
+    "summary": "Give up a delivery that holds its stream, so that the later ones are sent",
+    "description": "Only a failed delivery of an ordered webhook holds its stream. The reason goes to the audit.",
+    "request": wire.SkippedDelivery,
+    "responses": {
+        200: wire.WebhookDelivery,
+        422: OpenApiResponse(description="`holds-nothing`: the delivery holds no stream."),
+    },
 }
 REDELIVER: dict[str, Any] = {
     "operation_id": "redeliverWebhookDelivery",
     "tags": TAGS,
-    "summary": "Send it again, under the same `webhook-id`",
+    "summary": "Send a delivery again, with the same `webhook-id`",
     "request": None,
     "responses": {202: wire.WebhookDelivery, **SWITCHED_OFF},
 }

@@ -1,4 +1,4 @@
-"""What notifications needs to know of an order; the settings name who tells it."""
+"""What the notifications service needs from other services. Settings name the functions that provide it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from django.utils.module_loading import import_string
 
 
 class OrderSummary(Protocol):
-    """What the templates may say of an order; money as text."""
+    """The order data for the e-mail templates. Amounts are text."""
 
     number: str
     email: str
     total: str
     cancel_text: str
     address: Any
-    """name, line1, city, postal_code, country."""
+    """Has name, line1, city, postal_code and country."""
+    refund_status: str
+    """`pending`, `failed` or `succeeded`; empty if nothing was or is to be refunded."""
+    refund: str
+    """What is missing or, once the refund has succeeded, what was refunded."""
     lines: Sequence[Any]
-    """Of each: sku, name, quantity, line_total."""
+    """Each has sku, name, quantity and line_total."""
 
 
 def order_summaries(order_ids: Sequence[UUID]) -> Mapping[UUID, OrderSummary]:
-    """By order; one that is not known is left out."""
+    """Summaries by order id, from the function that `settings.ORDER_SUMMARIES` names. Unknown orders are left out."""
     return _summaries()(order_ids)
 
 

@@ -1,4 +1,4 @@
-"""Webhooks on the wire: what clients send, checked, and what they get. The OpenAPI schema is made of these."""
+"""The JSON types of webhooks: validated requests and responses. The OpenAPI schema is generated from these."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from events.unprocessable import Unprocessable
+from desk.one_line import OneLine
 from notifications import models
 from notifications.webhooks.addresses import BadURL, checked
 from notifications.webhooks.fan_out import OPEN_KINDS, event_types, names_of
+from web.unprocessable import Unprocessable
 
 Url = Annotated[
     str,
@@ -23,12 +24,19 @@ EventType = Annotated[
     Meta(
         pattern=r"^(\*|[a-z][a-z_]*(\.[a-z][a-z_]*)*(\.\*)?)$",
         max_length=100,
-        description="A whole type, all of a kind, or all",
+        description="A complete event type, all types of a kind (`order.*`), or all types (`*`)",
         examples=["order.*"],
     ),
 ]
 EventTypes = Annotated[list[EventType], Meta(min_length=1, max_length=50)]
-Description = Annotated[str, Meta(max_length=200)]
+Description = Annotated[OneLine, Meta(max_length=200)]
+Ordered = Annotated[
+    bool,
+    Meta(
+        description="Sends the events of one `stream` one after the other. One that fails holds back the later ones of"
+        " its stream, and no others, until it is delivered or skipped"
+    ),
+]
 DisabledReason = Annotated[str, Meta(extra_json_schema={"enum": models.DisabledReason.values})]
 DeliveryStatus = Annotated[str, Meta(extra_json_schema={"enum": models.WebhookDeliveryState.values})]
 
@@ -37,28 +45,30 @@ DeliveryStatus = Annotated[str, Meta(extra_json_schema={"enum": models.WebhookDe
 
 
 class NewWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """Where to send which events."""
+    """A webhook to create."""
 
     url: Url
     event_types: EventTypes
     description: Description = ""
+    ordered: Ordered = False
 
     def check(self, *, everything: bool) -> None:
-        """Raises Unprocessable for what no webhook can have, Refused for an address inside."""
+        """Raises Unprocessable for invalid fields, and Refused if the URL leads to a private address."""
         _check_types(self.event_types, everything=everything)
         _check_url(self.url)
 
 
 class WebhookChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What is to be other than it is; what is left out stays."""
+    """Changes of a webhook. Omitted fields keep their values."""
 
     url: Url | UnsetType = UNSET
     event_types: EventTypes | UnsetType = UNSET
     description: Description | UnsetType = UNSET
+    ordered: Ordered | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
 
     def check(self, *, everything: bool) -> None:
-        """As for a new one."""
+        """Raises Unprocessable for invalid fields, and Refused if the URL leads to a private address."""
         if self.event_types is not UNSET:
             _check_types(self.event_types, everything=everything)
         if self.url is not UNSET:
@@ -66,7 +76,7 @@ class WebhookChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What was given, by its name in the model; `enabled` among it."""
+        """The fields that the client sent, by the names of the model fields, and `enabled`."""
         given = {name: getattr(self, name) for name in self.__struct_fields__}
         return {name: value for name, value in given.items() if value is not UNSET}
 
@@ -81,21 +91,28 @@ def _check_url(url: str) -> None:
 def _check_types(wanted: list[str], *, everything: bool) -> None:
     known = [name for name, event in event_types().items() if everything or event.stream_kind in OPEN_KINDS]
     names = frozenset().union(*(names_of(name) for name in known))
-    message = f"Nothing is called so. There are {', '.join(known)}; `order.*` is all of a kind, `*` all."
+    message = f"There is no such event type. Use one of {', '.join(known)}, all of a kind (`order.*`), or all (`*`)."
     if wrong := {str(place): [message] for place, name in enumerate(wanted) if name not in names}:
         raise Unprocessable({"eventTypes": wrong})
+
+
+class SkippedDelivery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The reason to give up a delivery; it goes to the audit."""
+
+    reason: Annotated[OneLine, Meta(min_length=1, max_length=500)]
 
 
 # --- out -----------------------------------------------------------------------------------------------------
 
 
 class Webhook(msgspec.Struct, frozen=True, rename="camel"):
-    """A webhook as it is now. `failingSince`: the first failure after its last success."""
+    """A webhook. `failingSince` is the time of the first failure after its last success."""
 
     id: UUID
     url: str
     event_types: list[str]
     description: str
+    ordered: bool
     enabled: bool
     disabled_reason: DisabledReason | None
     failing_since: datetime | None
@@ -108,7 +125,7 @@ class Webhook(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class WebhookWithSecret(Webhook, frozen=True, rename="camel"):
-    """With the secret that signs, in the form of Standard Webhooks. It is shown this once."""
+    """A webhook with its signing secret, in the format of Standard Webhooks. The secret is shown only once."""
 
     secret: Annotated[str, Meta(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])]
 
@@ -123,6 +140,7 @@ def _fields(webhook: models.Webhook) -> dict[str, Any]:
         "url": webhook.url,
         "event_types": webhook.event_types,
         "description": webhook.description,
+        "ordered": webhook.ordered,
         "enabled": webhook.disabled_at is None,
         "disabled_reason": webhook.disabled_reason or None,
         "failing_since": webhook.failing_since,
@@ -132,7 +150,7 @@ def _fields(webhook: models.Webhook) -> dict[str, Any]:
 
 
 class WebhookTry(msgspec.Struct, frozen=True, rename="camel"):
-    """One attempt. `responseStatus` is null where there was no answer; `error` is empty after a success."""
+    """One attempt. `responseStatus` is null if there was no answer; `error` is empty after a success."""
 
     number: int
     at: datetime
@@ -142,7 +160,7 @@ class WebhookTry(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class WebhookDelivery(msgspec.Struct, frozen=True, rename="camel"):
-    """One event on its way to one webhook. `id` is the `webhook-id` that the receiver sees.
+    """The delivery of one event to one webhook. `id` is the `webhook-id` that the receiver sees.
 
     `responseStatus` and `durationMs` are those of the last of the `tries`.
     """
@@ -161,7 +179,7 @@ class WebhookDelivery(msgspec.Struct, frozen=True, rename="camel"):
 
     @classmethod
     def of(cls, delivery: models.WebhookDelivery) -> WebhookDelivery:
-        """From one of `deliveries_of()`."""
+        """`delivery` must come from `deliveries_of()`, which loads its event and attempts."""
         tries = [
             WebhookTry(one.number, one.at, one.response_status, one.error, one.duration_ms)
             for one in delivery.tries.all()

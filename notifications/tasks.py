@@ -1,9 +1,10 @@
-"""The notifications service's own tasks: webhooks are sent, looked after and forgotten."""
+"""The periodic tasks of the notifications service: sending webhooks and cleaning them up."""
 
 from celery import shared_task
 
-from events import Queue
-from events.routing import assign
+from events.declare.queues import STREAMS
+from events.declare.routing import assign
+from notifications.events import NOTIFICATIONS
 from notifications.webhooks.endpoints import switch_off_unentitled
 from notifications.webhooks.fan_out import SEND
 from notifications.webhooks.retention import prune
@@ -11,18 +12,18 @@ from notifications.webhooks.sending import send_due
 
 LOOK_AFTER = "notifications.look_after_webhooks"
 
-assign(SEND, Queue.NOTIFICATIONS)
-assign(LOOK_AFTER, Queue.STREAMS)
+assign(SEND, NOTIFICATIONS)
+assign(LOOK_AFTER, STREAMS)
 
 
 @shared_task(name=SEND)
 def send_webhooks() -> None:
-    """Sends what is due to webhooks. Safe to run several times at once."""
+    """Sends the webhook deliveries that are due. Safe to run concurrently."""
     send_due()
 
 
 @shared_task(name=LOOK_AFTER)
 def look_after_webhooks() -> None:
-    """Switches off whose owner may no longer listen, and forgets old deliveries. Safe to run twice at once."""
+    """Disables webhooks whose owners lost their permission and deletes old deliveries. Safe to run concurrently."""
     switch_off_unentitled()
     prune()

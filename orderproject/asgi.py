@@ -1,4 +1,4 @@
-"""The process of live streams; `python -m orderproject.live` serves it."""
+"""The ASGI application of live streams, which `python -m orderproject.live` serves."""
 
 import os
 

@@ -6,15 +6,15 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
-from events import amqp_transport
+from events.worker import amqp_transport
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orderproject.settings")
 
 amqp_transport.install()
-app = Celery("orderproject", events="events.sent_events:Events")
+app = Celery("orderproject", events="events.worker.sent_events:Events")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 
 
 @setup_logging.connect
 def _configure_logs(**_: Any) -> None:
-    """Django's own configuration has set up the logs; Celery must not change them."""
+    """Keeps Celery from changing the logging that Django has configured."""

@@ -1,36 +1,43 @@
-"""What every request brings along: a correlation id and a trace."""
+"""Middleware: correlation and trace ids, rate limits, and rules for bodies and paths."""
 
 from __future__ import annotations
 
 import re
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import structlog
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware.common import CommonMiddleware
 from uuid_utils.compat import uuid7
 
-from events.context import Context, caused_by
-from orderproject.limits import Verdict, quota_of, take
-from orderproject.paths import PROBES, is_for_programs
-from orderproject.problems import problem
+from events.log.context import Context, caused_by
+from orderproject.admin_site import refusals
+from orderproject.api.bodies import drain, refusal_of_body
+from orderproject.api.limits import Verdict, quota_of, take
+from orderproject.api.paths import PROBES, is_for_programs, is_of_the_admin
+from orderproject.api.problems import problem
 
-REQUEST_ID = re.compile(r"^[\x21-\x7e]{1,128}$")
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}\Z")
+REQUEST_ID_RULE = "Send 1 to 128 printable ASCII characters without spaces. This response has a new id instead."
 # https://www.w3.org/TR/trace-context/: version ff and ids of zeros are invalid.
 TRACEPARENT = re.compile(r"^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
 class RequestContextMiddleware:
-    """Takes `X-Request-ID` and `traceparent` over, or makes them; answers both and gives them to every event."""
+    """Uses or generates `X-Request-ID` and `traceparent`; adds both to the response and to every event.
+
+    If the client's id is refused, the response says so and why, in `X-Request-ID-Refused`.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = request.headers.get("X-Request-ID", "")
+        refused = "X-Request-ID" in request.headers and not REQUEST_ID.match(request_id)
         if not REQUEST_ID.match(request_id):
             request_id = str(uuid7())
         trace = request.headers.get("traceparent", "")
@@ -40,24 +47,14 @@ class RequestContextMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id), caused_by(context):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        if refused:
+            response["X-Request-ID-Refused"] = REQUEST_ID_RULE
         response["traceparent"] = trace
         return response
 
 
-DRAIN = 32 * 1024 * 1024
-"""Bytes of a body that are read although nobody wants them."""
-
-
-def _drain(request: HttpRequest) -> None:
-    """Closing with a body unread resets the connection, and the client never sees why it was refused."""
-    left = DRAIN
-    with suppress(OSError):
-        while left > 0 and (chunk := request._stream.read(65_536)):
-            left -= len(chunk)
-
-
 class RateLimitMiddleware:
-    """Refuses whoever asks too often, and tells everybody how much is left; see `orderproject.limits`."""
+    """Refuses requests over the rate limit and adds `RateLimit-*` headers; see `orderproject.api.limits`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -74,24 +71,30 @@ class RateLimitMiddleware:
 
 
 def _too_many(request: HttpRequest, verdict: Verdict) -> HttpResponse:
-    detail = f"More than {verdict.limit} requests a minute. Try again in {verdict.wait} s."
-    _drain(request)
+    detail = f"You exceeded the limit of {verdict.limit} requests per minute. Try again in {verdict.wait} s."
+    drain(request)
     if is_for_programs(request.path):
         return problem(request, 429, "too-many-requests", detail)
     return HttpResponse(detail, status=429, content_type="text/plain")
 
 
 class PathMiddleware(CommonMiddleware):
-    """Django's, but programs are never redirected, for they would lose the body, and probes may use any host name."""
+    """Django's CommonMiddleware, except that it never redirects API clients and accepts probes on any host name.
+
+    It also refuses bodies that cannot be read; see `orderproject.api.bodies`.
+    """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_for_programs(request.path) and "Transfer-Encoding" in request.headers:
-            # Django would take a body without a length for none at all.
-            return problem(request, 411, "length-required", "Send the body with a Content-Length, not in chunks.")
-        response: Any = super().__call__(request)
+        if refusals.has_nul(request.COOKIES.values()):  # it would get into the query for the session
+            raise BadRequest("Remove the NUL character from the cookie.")
+        response: Any = refusal_of_body(request) or super().__call__(request)
         if is_for_programs(request.path):
-            _drain(request)
+            drain(request)
         return response  # type: ignore[no-any-return]
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, arguments: dict[str, Any]) -> None:
+        if is_of_the_admin(request.path):
+            refusals.check(request, view, arguments)
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         return None if request.path in PROBES else super().process_request(request)

@@ -1,27 +1,41 @@
-"""Who uses the system."""
+"""Users, API keys, and the record of granted group permissions."""
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from uuid_utils.compat import uuid7
 
+from desk.one_line import validate_one_line
+from web.email_address import validate_email_address
+
 
 class User(AbstractUser):
-    """A customer or a member of staff; the id is what events call `customerId`."""
+    """A customer or a member of staff. Events refer to its id as `customerId`."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField("email address", blank=True, validators=[validate_email_address])
+    forgotten_at = models.DateTimeField(
+        null=True, editable=False, help_text="When all personal data were erased; see `accounts.forgetting`"
+    )
+
+    class Meta(AbstractUser.Meta):
+        permissions = [("forget_user", "Can forget users: erase all their personal data")]
 
 
 class ApiKey(models.Model):
-    """A server's way in, with the rights of its user. The secret half is known to its owner alone: see `api_keys`."""
+    """An API key with the permissions of its user. Only a hash of its secret is stored; see `api_keys`."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys", help_text="Whose rights it has")
-    name = models.CharField(max_length=100, help_text="Who uses it, and for what")
-    prefix = models.CharField(max_length=16, unique=True, editable=False, help_text="The half that is no secret")
-    digest = models.BinaryField(max_length=32, editable=False, help_text="SHA-256 of the secret half")
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="api_keys", help_text="The key has this user's permissions"
+    )
+    name = models.CharField(max_length=100, help_text="Who uses the key, and for what", validators=[validate_one_line])
+    prefix = models.CharField(max_length=16, unique=True, editable=False, help_text="The public part of the key")
+    digest = models.BinaryField(max_length=32, editable=False, help_text="SHA-256 of the secret part")
     created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="UTC; empty: never")
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="In UTC; leave empty for a key that does not expire"
+    )
     revoked_at = models.DateTimeField(null=True, editable=False)
-    last_used_at = models.DateTimeField(null=True, editable=False, help_text="To ten minutes")
+    last_used_at = models.DateTimeField(null=True, editable=False, help_text="Accurate to ten minutes")
 
     class Meta:
         verbose_name = "API key"
@@ -32,10 +46,10 @@ class ApiKey(models.Model):
 
 
 class Grant(models.Model):
-    """A standard group has been given this permission once: see `groups`."""
+    """Records that a default group was granted this permission once; see `groups`."""
 
     group = models.CharField(max_length=150)
-    permission = models.CharField(max_length=200, help_text="As app.codename")
+    permission = models.CharField(max_length=200, help_text="In the form app.codename")
 
     class Meta:
         default_permissions = ()

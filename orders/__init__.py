@@ -1,1 +1,1 @@
-"""Orders: placed, confirmed, cancelled."""
+"""The orders service: placing, confirming, cancelling, shipping, delivering and returning orders."""

@@ -1,4 +1,4 @@
-"""Orders, for people: one page tells an order's whole story, and what may be done is done from there."""
+"""The admin pages for orders. One page shows everything about an order and offers the actions on it."""
 
 from __future__ import annotations
 
@@ -17,43 +17,49 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from events.audit import note
+from desk import audit
+from desk.actors import actor_of
+from desk.confirm import confirm, confirmed
+from desk.one_line import validate_one_line
+from desk.readonly import ReadOnlyAdmin, SearchableAdmin, badge
+from events import Money
 from events.errors import Conflict
-from events.readonly import ReadOnlyAdmin, badge
-from events.staff import acting, confirm, confirmed
-from orders.finding import CreatedFilter, matching
-from orders.fulfilment_admin import POSSIBLE, FulfilmentAdmin
-from orders.models import DailySales, IllegalTransition, Order, Status
-from orders.page import COLOURS, page_of
-from orders.services import request_cancellation
+from events.log.context import acting
+from orders.admin_search import CreatedFilter, matching
+from orders.fulfilment import returns_admin  # noqa: F401  importing it registers the pages of returns
+from orders.fulfilment.admin import POSSIBLE, FulfilmentAdmin
+from orders.models import DailySales, IllegalTransition, Order, RefundStatus, Status
+from orders.page import COLOURS, REFUND_COLOURS, page_of
+from orders.services import StaleVersion, request_cancellation
 
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(
-        max_length=100, widget=UnfoldAdminTextInputWidget, help_text="The customer reads it in the e-mail."
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget,
+        validators=[validate_one_line],
+        help_text="The customer sees this reason in the e-mail.",
     )
 
 
 @admin.register(Order)
-class OrderAdmin(FulfilmentAdmin, ReadOnlyAdmin):
-    list_display = ("number", "status_badge", "email", "customer_id", "amount", "created_at")
-    list_filter = (("status", ChoicesCheckboxFilter), CreatedFilter)
+class OrderAdmin(FulfilmentAdmin, SearchableAdmin):
+    list_display = ("number", "status_badge", "refund_badge", "email", "customer_id", "amount", "created_at")
+    list_filter = (("status", ChoicesCheckboxFilter), ("refund_status", ChoicesCheckboxFilter), CreatedFilter)
     search_fields = ("number",)
-    search_help_text = "A number, an id, a customer's id or a whole e-mail address"
+    search_help_text = "Enter an order number, an order id, a customer id or a complete e-mail address"
     ordering = ("-id",)
     sortable_by = ()
     fields = ("number",)
     actions = ("cancel_selected",)
-    actions_detail = ("ship_one", "deliver_one", "take_back_one", "cancel_one")
+    actions_detail = ("ship_one", "deliver_one", "return_one", "refund_one", "cancel_one")
     change_form_template = "admin/orders/order/page.html"
 
     class Media:
-        css = {"all": ["events/admin.css", "sagas/admin.css"]}
+        css = {"all": ["sagas/admin.css"]}
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
-    ) -> tuple[QuerySet[Order], bool]:
-        return (matching(queryset, search_term) if search_term else queryset), False
+    def find(self, queryset: QuerySet[Order], term: str) -> QuerySet[Order]:
+        return matching(queryset, term)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -69,6 +75,12 @@ class OrderAdmin(FulfilmentAdmin, ReadOnlyAdmin):
     def status_badge(self, order: Order) -> SafeString:
         return badge(order.status, COLOURS[Status(order.status)])
 
+    @display(description="Refund")
+    def refund_badge(self, order: Order) -> SafeString | str:
+        return (
+            badge(order.refund_status, REFUND_COLOURS[RefundStatus(order.refund_status)]) if order.refund_status else ""
+        )
+
     @display(description="Total")
     def amount(self, order: Order) -> str:
         return str(order.money)
@@ -80,7 +92,10 @@ class OrderAdmin(FulfilmentAdmin, ReadOnlyAdmin):
         order = self.get_object(request, object_id)
         if order is None:
             return []
-        return [one for one in super().get_actions_detail(request, object_id) if order.status in POSSIBLE[one.path]]
+        possible = {path for path, statuses in POSSIBLE.items() if order.status in statuses}
+        if not order.refundable:
+            possible.discard("refund")
+        return [one for one in super().get_actions_detail(request, object_id) if one.path in possible]
 
     @action(
         description="Cancel order",
@@ -93,6 +108,8 @@ class OrderAdmin(FulfilmentAdmin, ReadOnlyAdmin):
         order = self.get_object(request, object_id)
         if order is None:
             return HttpResponseRedirect(reverse("admin:orders_order_changelist"))
+        if order.status == Status.PARTIALLY_SHIPPED:
+            return self.cancel_items(request, object_id)
         page = reverse("admin:orders_order_change", args=[order.pk])
         return self._cancel(request, [order], back=page) or HttpResponseRedirect(page)
 
@@ -102,41 +119,58 @@ class OrderAdmin(FulfilmentAdmin, ReadOnlyAdmin):
         return self._cancel(request, orders, action="cancel_selected", back=request.get_full_path())
 
     def _cancel(self, request: HttpRequest, orders: list[Order], *, back: str, action: str = "") -> HttpResponse | None:
-        """The page that asks, until there is a reason and a yes."""
+        """Shows the confirmation page until the user has entered a reason and confirmed; returns None when done."""
         form = ReasonForm(request.POST if confirmed(request) else None)
         if form.is_valid():
             self._cancel_all(request, orders, form.cleaned_data["reason"])
             return None
         return confirm(
-            self, request, objects=orders, action=action, form=form, back=back, button="Cancel for good",
+            self, request, objects=orders, action=action, form=form, back=back, button="Cancel permanently",
             title="Cancel orders" if action else "Cancel order",
-            question="Cancel? What was paid is refunded and what was taken from the stock goes back.",
+            question="Cancel? What was paid is refunded and what was taken from the stock is restocked.",
         )  # fmt: skip
 
     def _cancel_all(self, request: HttpRequest, orders: Iterable[Order], reason: str) -> None:
-        """Each in its own transaction: one that may not be cancelled does not keep the others."""
+        """Cancels each order in its own transaction, so that one refusal does not stop the others."""
         cancelled = 0
         for order in orders:
+            if order.status == Status.PARTIALLY_SHIPPED:
+                detail = f"Order {order} is partially shipped: open it to cancel what is unshipped."
+                self.message_user(request, detail, messages.ERROR)
+                continue
             try:
-                with acting(request), transaction.atomic():
-                    request_cancellation(order.id, reason=reason)
-                    note(request.user.get_username(), "cancel", "order", [order.id], reason=reason)
-            except (IllegalTransition, Conflict) as error:
+                with acting(actor_of(request.user)), transaction.atomic():
+                    request_cancellation(order.id, reason=reason, expected_version=order.version)
+                    audit.record(actor_of(request.user), "cancel", "order", [order.id], reason=reason)
+            except (IllegalTransition, StaleVersion, Conflict) as error:
                 self.message_user(request, str(error), messages.ERROR)
             else:
                 cancelled += 1
         if cancelled:
-            self.message_user(request, f"Cancellation asked for: {cancelled}.", messages.SUCCESS)
+            self.message_user(
+                request,
+                f"Cancellation requested for {cancelled} order{'' if cancelled == 1 else 's'}.",
+                messages.SUCCESS,
+            )
 
 
 @admin.register(DailySales)
 class DailySalesAdmin(ReadOnlyAdmin):
-    """Of the live build; who wants it made anew finds that under Replays."""
+    """Shows the live build of the read model. To rebuild it, use the Replays page."""
 
-    list_display = ("day", "currency", "confirmed", "revenue", "cancelled", "returned", "given_back")
+    has_history = False
+    list_display = ("day", "currency", "confirmed", "revenue_money", "cancelled", "returned", "refunded_money")
     ordering = ("-day", "currency")
     sortable_by = ()
     fields = list_display
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DailySales]:
         return DailySales.objects.live()
+
+    @display(description="Revenue")
+    def revenue_money(self, day: DailySales) -> str:
+        return str(Money(day.revenue, day.currency))
+
+    @display(description="Refunded")
+    def refunded_money(self, day: DailySales) -> str:
+        return str(Money(day.refunded, day.currency))

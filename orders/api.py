@@ -1,4 +1,4 @@
-"""Orders over HTTP. Accepting one is the hot path: one transaction, a constant number of statements."""
+"""The REST views for orders. Accepting an order is the hot path: one transaction, a constant number of statements."""
 
 from __future__ import annotations
 
@@ -8,39 +8,42 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+import structlog
 from django.http import Http404, HttpResponse, HttpResponseNotModified
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from events import etags
-from events.fold import NoSuchVersion
+from desk.actors import actor_of
 from events.live.response import EventStreamRenderer, opened
 from events.live.selection import Everything, Kinds, OneStream, Owned, Selection
-from events.typed import convert
+from events.log.context import acting
+from events.log.fold import NoSuchVersion
 from orders import models, openapi
 from orders import serializers as wire
-from orders.accepting import Entry, accept, accept_each
 from orders.filters import OrderFilters
-from orders.idempotency import Answer, Once
-from orders.requests import acting, caller, expected_version, note_of_staff, order_of, visible
-from orders.selectors import FOLLOWED, Past, as_it_was, history_of, payments_of
-from orders.services import request_cancellation
+from orders.placing.accepting import Entry, accept, accept_each
+from orders.placing.idempotency import Answer, Once
+from orders.selectors import FOLLOWED, OrderAtVersion, as_it_was, history_of, payments_of
+from orders.view_helpers import caller, order_of, visible
+from web import etags
+from web.filters import ONCE
+from web.typed import convert
 
 AT_VERSION = re.compile(r"^[0-9]{1,9}$")
+log = structlog.get_logger(__name__)
 encode = msgspec.json.Encoder().encode
 encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 class Orders(GenericAPIView[models.Order]):
-    queryset: Any = models.Order.objects.none()  # its type is all that the schema asks
+    queryset: Any = models.Order.objects.none()  # the schema reads only its model
     filterset_class = OrderFilters
     many = True
-    orderings: Mapping[str, tuple[str, ...]] = {"createdAt": ("id",)}  # ids are UUIDs of version 7: in order of time
+    orderings: Mapping[str, tuple[str, ...]] = {"createdAt": ("id",)}  # UUIDs of version 7 sort by time
     default_ordering = "-createdAt"
 
     @extend_schema(**openapi.LIST)
@@ -53,16 +56,16 @@ class Orders(GenericAPIView[models.Order]):
     def post(self, request: Request) -> HttpResponse:
         new = wire.NewOrder.of(request.data)
         once = Once.of(request._request, caller(request).id)
-        with acting(request):
+        with acting(actor_of(request.user)):
             return accept(new, once).response()
 
 
 class BulkOrders(APIView):
     @extend_schema(**openapi.BULK)
     def post(self, request: Request) -> HttpResponse:
-        """What is wrong with one order is told in its place; what is wrong with the call refuses all of it."""
+        """Reports an invalid order in its own result. An invalid request body refuses the whole call."""
         entries = [self._entry(request, entry) for entry in convert(request.data, wire.AnyOrders).orders]
-        with acting(request):
+        with acting(actor_of(request.user)):
             results = accept_each([entry for entry in entries if isinstance(entry, Entry)])
         outcomes = [entry if isinstance(entry, Exception) else results.pop(0) for entry in entries]
         body = {"results": [self._result(request, outcome) for outcome in outcomes]}
@@ -82,7 +85,8 @@ class BulkOrders(APIView):
             return {"status": outcome.status, "order": msgspec.Raw(outcome.body)}
         problem = self.get_exception_handler()(outcome, {"request": request, "view": self})
         if problem is None:
-            raise outcome
+            log.error("order of a bulk request failed", exc_info=outcome)
+            return {"status": 500, "problem": wire.BulkProblem.unexpected(request.path)}
         return {"status": problem.status_code, "problem": msgspec.Raw(problem.content)}
 
 
@@ -91,7 +95,7 @@ class OneOrder(APIView):
     def get(self, request: Request, order_id: UUID) -> HttpResponse | Response:
         order = order_of(request, order_id)
         if "atVersion" in request.query_params:
-            return Response(wire.Order.as_it_was(order, _past(request, order)))
+            return Response(wire.Order.as_it_was(order, _at_requested_version(request, order)))
         payment = payments_of([order.id]).get(order.id)
         tag = wire.etag(order, payment)
         if etags.names(request.headers.get("If-None-Match", ""), tag, weak=True):
@@ -99,29 +103,16 @@ class OneOrder(APIView):
         return Response(wire.Order.of(order, payment), headers={"ETag": tag})
 
 
-def _past(request: Request, order: models.Order) -> Past:
+def _at_requested_version(request: Request, order: models.Order) -> OrderAtVersion:
     version = request.query_params["atVersion"]
+    if len(request.query_params.getlist("atVersion")) > 1:
+        raise ValidationError({"atVersion": [ONCE]})
     if not AT_VERSION.match(version):
-        raise ValidationError({"atVersion": ["A number from 1 to the order's version."]})
+        raise ValidationError({"atVersion": ["Send a whole number from 1 to the order's current version."]})
     try:
         return as_it_was(order, int(version))
     except NoSuchVersion as error:
         raise Http404(str(error)) from error
-
-
-class Cancel(APIView):
-    @extend_schema(**openapi.CANCEL)
-    def post(self, request: Request, order_id: UUID) -> Response:
-        cancellation = convert(request.data, wire.Cancellation)
-        order = order_of(request, order_id)
-        if order.customer_id != request.user.id and not request.user.has_perm("orders.cancel_order"):
-            raise PermissionDenied("You may see this order, but not cancel it.")
-        expected = expected_version(request, order)
-        with acting(request), transaction.atomic():
-            order = request_cancellation(order.id, reason=cancellation.reason, expected_version=expected)
-            note_of_staff(request, "cancel", order, reason=cancellation.reason)
-        payment = payments_of([order.id]).get(order.id)
-        return Response(wire.Order.of(order, payment), status=202, headers={"ETag": wire.etag(order, payment)})
 
 
 class OrderEvents(APIView):
@@ -146,10 +137,10 @@ class Stream(APIView):
 
     @extend_schema(**openapi.STREAM)
     def get(self, request: Request) -> HttpResponse:
-        return opened(request, _all_that_may_be_seen(caller(request)))
+        return opened(request, _visible_events(caller(request)))
 
 
-def _all_that_may_be_seen(user: Any) -> Selection:
+def _visible_events(user: Any) -> Selection:
     if user.has_perm("events.view_storedevent"):
         return Everything()
     return Kinds(FOLLOWED) if user.has_perm("orders.view_order") else Owned(user.id)

@@ -1,14 +1,20 @@
-"""What happens to an order. No personal data: the log is for ever, an address is not."""
+"""The events of an order. They hold no personal data except the reasons that people wrote (`personal`)."""
 
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
 
-from events import Event, Money
+from events import Event, Money, Tone
+from events.declare.queues import declare_queue
+
+ORDERS = declare_queue("orders")
 
 
 class Item(msgspec.Struct, frozen=True, rename="camel"):
-    """One line of an order, at the price of the day."""
+    """One line of an order, at the price when the order was placed."""
+
+    headline: ClassVar[tuple[str, ...]] = ("quantity", "sku")
 
     sku: str
     quantity: int
@@ -16,14 +22,16 @@ class Item(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Goods(msgspec.Struct, frozen=True):
-    """So much of one product of an order; a SKU stands in an order once."""
+    """A quantity of one product of an order. An order has at most one line per SKU."""
+
+    headline: ClassVar[tuple[str, ...]] = ("quantity", "sku")
 
     sku: str
     quantity: int
 
 
 class OrderCreated(Event, type="order.created", version="1.0", stream="order_id"):
-    """The customer placed the order; neither stock nor money is held yet."""
+    """The customer placed the order. Neither stock nor money is held yet."""
 
     order_id: UUID
     customer_id: UUID
@@ -31,24 +39,31 @@ class OrderCreated(Event, type="order.created", version="1.0", stream="order_id"
     total: Money
 
 
-class OrderConfirmed(Event, type="order.confirmed", version="1.0", stream="order_id"):
+class OrderConfirmed(Event, type="order.confirmed", version="1.0", stream="order_id", tone=Tone.GOOD):
     """Stock is committed and the money is ours; the warehouse may pack."""
 
     order_id: UUID
     total: Money
 
 
-class OrderCancelled(Event, type="order.cancelled", version="1.0", stream="order_id"):
-    """The order ends here. Where it was confirmed before, refund and restock follow."""
+class OrderCancelled(
+    Event, type="order.cancelled", version="1.2", stream="order_id", tone=Tone.BAD, personal=("reason", "detail")
+):
+    """The order ends here. Where it was confirmed before, restock and the refund of `refund` follow.
+
+    `code` says why the shop cancelled, such as `card_declined`. It is empty where a person did: `reason` is their text.
+    """
 
     order_id: UUID
     reason: str
     detail: str = ""
     was_confirmed: bool = False
+    refund: Money | None = None
+    code: str = ""
 
 
-class OrderShipped(Event, type="order.shipped", version="1.0", stream="order_id"):
-    """A parcel is on its way. `complete`: with it everything that was ordered is."""
+class OrderShipped(Event, type="order.shipped", version="1.0", stream="order_id", tone=Tone.GOOD):
+    """A parcel is on its way. `complete`: nothing is left to ship."""
 
     order_id: UUID
     shipment_id: UUID
@@ -58,14 +73,74 @@ class OrderShipped(Event, type="order.shipped", version="1.0", stream="order_id"
     complete: bool
 
 
-class OrderDelivered(Event, type="order.delivered", version="1.0", stream="order_id"):
-    """The customer has everything that was ordered."""
+class OrderItemsCancelled(
+    Event, type="order.items_cancelled", version="1.0", stream="order_id", tone=Tone.BAD, personal=("reason",)
+):
+    """Unshipped items will not be shipped; their refund and restock follow. `complete`: nothing is left to ship."""
+
+    order_id: UUID
+    cancellation_id: UUID
+    items: tuple[Goods, ...]
+    refund: Money
+    reason: str
+    complete: bool
+
+
+class OrderDelivered(Event, type="order.delivered", version="1.0", stream="order_id", tone=Tone.GOOD):
+    """The customer has everything that was shipped."""
 
     order_id: UUID
 
 
-class OrderReturned(Event, type="order.returned", version="1.0", stream="order_id"):
-    """The customer gives goods back; their restock and the refund follow. `complete`: nothing is left of the order."""
+class OrderReturnRequested(
+    Event, type="order.return_requested", version="1.0", stream="order_id", personal=("reason",)
+):
+    """The customer asks to return goods. Staff approve or reject it."""
+
+    order_id: UUID
+    return_id: UUID
+    items: tuple[Goods, ...]
+    reason: str
+
+
+class OrderReturnApproved(Event, type="order.return_approved", version="1.0", stream="order_id", tone=Tone.GOOD):
+    """The customer may send the goods."""
+
+    order_id: UUID
+    return_id: UUID
+
+
+class OrderReturnRejected(
+    Event, type="order.return_rejected", version="1.0", stream="order_id", tone=Tone.BAD, personal=("reason",)
+):
+    """The return ends here. `reason` is what the customer is told."""
+
+    order_id: UUID
+    return_id: UUID
+    reason: str
+
+
+class Received(msgspec.Struct, frozen=True, rename="camel"):
+    """A quantity of a product that arrived. `condition`: `restock` (it can be sold again) or `write_off`."""
+
+    headline: ClassVar[tuple[str, ...]] = ("quantity", "sku", "condition")
+
+    sku: str
+    quantity: int
+    condition: str
+
+
+class OrderReturnReceived(Event, type="order.return_received", version="1.0", stream="order_id"):
+    """The warehouse has looked at what arrived. `order.returned` follows, unless nothing did."""
+
+    order_id: UUID
+    return_id: UUID
+    items: tuple[Received, ...]
+    warehouse: str
+
+
+class OrderReturned(Event, type="order.returned", version="1.0", stream="order_id", personal=("reason",)):
+    """The customer's goods came back; their restock and the refund follow. `complete`: nothing is left of the order."""
 
     order_id: UUID
     return_id: UUID
@@ -73,3 +148,22 @@ class OrderReturned(Event, type="order.returned", version="1.0", stream="order_i
     refund: Money
     reason: str
     complete: bool
+
+
+class OrderRefundRequested(
+    Event, type="order.refund_requested", version="1.0", stream="order_id", personal=("reason",)
+):
+    """Staff give money back without goods coming back; the refund follows."""
+
+    order_id: UUID
+    refund_id: UUID
+    amount: Money
+    reason: str
+
+
+class OrderReturnRefunded(Event, type="order.return_refunded", version="1.0", stream="order_id", tone=Tone.GOOD):
+    """The return is over: the money is on its way to the customer, and the goods are where they belong."""
+
+    order_id: UUID
+    return_id: UUID
+    refund: Money

@@ -1,4 +1,4 @@
-"""What a list of orders can be narrowed to."""
+"""The query filters of lists of orders and returns."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from rest_framework.exceptions import PermissionDenied
 
-from orders.models import Order, Status
+from orders.models import Order, Return, ReturnStatus, Status
 from orders.selectors import created_after, created_before, with_sku
+from web.moments import MomentFilter
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 class OrderFilters(filters.FilterSet):
     status = filters.ChoiceFilter(choices=Status.choices)
-    createdAfter = filters.IsoDateTimeFilter(method="_created_after", label="RFC 3339; exclusive")  # noqa: N815
-    createdBefore = filters.IsoDateTimeFilter(method="_created_before", label="RFC 3339; exclusive")  # noqa: N815
+    createdAfter = MomentFilter(method="_created_after", label="RFC 3339; exclusive")  # noqa: N815
+    createdBefore = MomentFilter(method="_created_before", label="RFC 3339; exclusive")  # noqa: N815
     sku = filters.CharFilter(method="_sku", max_length=64, label="Orders with a line of this product")
-    customer = filters.UUIDFilter(method="_customer", label="For staff: the customer's id")
+    customer = filters.UUIDFilter(method="_customer", label="Customer id; staff only")
 
     class Meta:
         model = Order
@@ -39,5 +40,16 @@ class OrderFilters(filters.FilterSet):
     def _customer(self, queryset: QuerySet[Order], name: str, customer: UUID) -> QuerySet[Order]:
         user: Any = self.request.user
         if not user.has_perm("orders.view_order"):
-            raise PermissionDenied("Only staff may ask for another customer's orders.")
+            raise PermissionDenied(
+                "Only staff can filter by customer. Remove the parameter `customer` to list your own orders."
+            )
         return queryset.filter(customer_id=customer)
+
+
+class ReturnFilters(filters.FilterSet):
+    status = filters.ChoiceFilter(choices=ReturnStatus.choices)
+    order = filters.UUIDFilter(field_name="order_id", label="Order id")
+
+    class Meta:
+        model = Return
+        fields: list[str] = []

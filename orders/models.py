@@ -1,8 +1,9 @@
-"""The order and its lines. Every transition is a method that refuses what is illegal and records what happened."""
+"""The order and its lines. Each transition is a method that checks the status and records an event."""
 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,9 +12,11 @@ from uuid import UUID
 from django.db import models
 from uuid_utils.compat import uuid7
 
-from events import Money, Refused
-from events.aggregate import Aggregate
-from events.read_model import ReadModel
+from events import Money
+from events.declare.money_fields import AmountField
+from events.declare.read_model import ReadModel
+from events.log.aggregate import Aggregate
+from orders.errors import IllegalTransition, ImpossibleQuantity, ImpossibleRefund
 from orders.events import (
     Goods,
     Item,
@@ -21,28 +24,26 @@ from orders.events import (
     OrderConfirmed,
     OrderCreated,
     OrderDelivered,
+    OrderItemsCancelled,
+    OrderRefundRequested,
     OrderReturned,
+    OrderReturnRequested,
     OrderShipped,
 )
-from orders.evolve import LineState, OrderState, evolve, short
+from orders.evolve import OrderState, evolve, short
+from orders.parts import Cancellation, CancellationLine, OrderLine, RefundRequest, Shipment, ShipmentLine
+from orders.returns import Return, ReturnLine, ReturnStatus
+from web.email_address import validate_email_address
 
+OWED = ("refund_due", "refund_status")
+"""The fields that `Order.owe` changes."""
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-class IllegalTransition(Exception):
-    """The order's status does not allow this; read the order again to see what it does allow."""
-
-
-class ImpossibleQuantity(Refused):
-    """A product was not ordered, or not so much of it as is to be shipped or returned.
-
-    `index` says which item of the request, `field` what of it.
-    """
-
-    def __init__(self, code: str, index: int, detail: str, *, field: str = "quantity") -> None:
-        super().__init__(code, detail)
-        self.index = index
-        self.field = field
+class RefundStatus(models.TextChoices):
+    PENDING = "pending"
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
 
 
 class Status(models.TextChoices):
@@ -56,7 +57,7 @@ class Status(models.TextChoices):
 
 
 def human_number(moment: datetime) -> str:
-    """A number to read out on the telephone: the day and 50 random bits, no letter that looks like a digit."""
+    """An order number that is easy to read aloud: the date and 50 random bits, without letters that resemble digits."""
     bits = secrets.randbits(50)
     digits = "".join(CROCKFORD[bits >> shift & 31] for shift in range(0, 50, 5))
     return f"{moment:%y%m%d}-{digits[:5]}-{digits[5:]}"
@@ -66,21 +67,45 @@ class Order(Aggregate):
     """An order from one customer, in one currency."""
 
     stream_kind = "order"
-    parts = ("lines",)
+    parts = ("lines", "returns__lines__line")
     evolve = staticmethod(evolve)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     number = models.CharField(max_length=20, unique=True, editable=False)
     customer_id = models.UUIDField(editable=False)
-    email = models.EmailField(max_length=254)
+    email = models.EmailField(max_length=254, validators=[validate_email_address])
     currency = models.CharField(max_length=3)
-    total = models.DecimalField(max_digits=14, decimal_places=2)
+    total = AmountField()
     shipping_address = models.JSONField(default=dict)
     payment_token = models.CharField(max_length=255, editable=False)
     status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
-    cancel_request = models.CharField(max_length=200, blank=True, help_text="Asked for while still pending")
+    cancel_request = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="The reason of a cancellation that was requested while the order was pending",
+    )
     cancel_reason = models.CharField(max_length=100, blank=True)
     cancel_detail = models.TextField(blank=True)
+    cancel_code = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The code of the shop's own reason; empty if a person cancelled",
+    )
+    refund_due = AmountField(
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="What has been or is to be refunded",
+    )
+    refund_status = models.CharField(
+        max_length=10,
+        choices=RefundStatus,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Whether all that is to be refunded has been; empty if nothing is to be refunded",
+    )
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -89,12 +114,21 @@ class Order(Aggregate):
         indexes = [
             models.Index(fields=["customer_id", "-id"], name="order_customer"),
             models.Index(fields=["status", "-id"], name="order_status"),
+            models.Index(
+                fields=["refund_status", "-id"],
+                name="order_refund_open",
+                condition=models.Q(refund_status__in=[RefundStatus.PENDING, RefundStatus.FAILED]),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(refund_due__lte=models.F("total")), name="refund_at_most_paid"),
         ]
         permissions = [
             ("cancel_order", "Can cancel orders"),
             ("ship_order", "Can ship orders"),
-            ("deliver_order", "Can tell that orders were delivered"),
-            ("return_order", "Can take back what customers return"),
+            ("deliver_order", "Can mark orders as delivered"),
+            ("return_order", "Can request returns for customers"),
+            ("refund_order", "Can refund money without a return"),
         ]
 
     def __str__(self) -> str:
@@ -103,6 +137,11 @@ class Order(Aggregate):
     @property
     def money(self) -> Money:
         return Money(self.total, self.currency)
+
+    @property
+    def refundable(self) -> Decimal:
+        """What of a paid order's total has not been refunded and is not to be refunded."""
+        return self.total - self.refund_due
 
     @classmethod
     def place(
@@ -114,7 +153,7 @@ class Order(Aggregate):
         shipping_address: dict[str, str],
         items: tuple[Item, ...],
     ) -> Order:
-        """A new order, not yet saved. All prices must be in one currency."""
+        """Creates an order without saving it. All prices must be in one currency."""
         currency = items[0].unit_price.currency
         now = datetime.now(UTC)
         order = cls(
@@ -122,7 +161,7 @@ class Order(Aggregate):
             customer_id=customer_id,
             email=email,
             currency=currency,
-            total=sum(item.unit_price.amount * item.quantity for item in items),
+            total=sum((item.unit_price.amount * item.quantity for item in items), Decimal(0)),
             shipping_address=shipping_address,
             payment_token=payment_token,
             created_at=now,
@@ -132,24 +171,51 @@ class Order(Aggregate):
         return order
 
     def confirm(self) -> None:
-        """The saga has stock and money."""
+        """Called by the saga once stock is committed and the payment is captured. Raises IllegalTransition."""
         self._move(Status.PENDING, to=Status.CONFIRMED)
         self.record(OrderConfirmed(order_id=self.id, total=self.money))
 
-    def cancel(self, reason: str, detail: str = "") -> None:
-        """Before anything was shipped."""
+    def cancel(self, reason: str, detail: str = "", *, code: str = "") -> None:
+        """Cancels an order of which nothing has been shipped. Raises IllegalTransition.
+
+        `code` is for the shop's own reasons only. What a person writes is `reason`, and is never read as a code.
+        """
         was_confirmed = self.status == Status.CONFIRMED
         self._move(Status.PENDING, Status.CONFIRMED, to=Status.CANCELLED)
-        self.cancel_reason, self.cancel_detail = short(reason), detail
-        self.record(OrderCancelled(order_id=self.id, reason=reason, detail=detail, was_confirmed=was_confirmed))
+        self.cancel_reason, self.cancel_detail, self.cancel_code = short(reason), detail, short(code)
+        refund = self.owe(self.total) if was_confirmed else None
+        if not was_confirmed:
+            self.refund_status = ""  # whatever was held or captured has been given back before
+        self.record(
+            OrderCancelled(
+                order_id=self.id, reason=reason, detail=detail, was_confirmed=was_confirmed, refund=refund, code=code
+            )
+        )  # fmt: skip
+
+    def cancel_items(self, cancellation_id: UUID, items: Sequence[Goods], reason: str) -> Money:
+        """Cancels unshipped items of a partially shipped order. Returns what is refunded for them.
+
+        Raises IllegalTransition and ImpossibleQuantity.
+        """
+        whole = self.status in {Status.PENDING, Status.CONFIRMED}
+        so = "it can only be cancelled as a whole: leave out the items" if whole else "nothing is left to cancel"
+        self._expect(Status.PARTIALLY_SHIPPED, so=so)
+        refund = self.owe(self._take(items, "cancelled", code="more-than-unshipped"))
+        complete = not any(line.to_ship for line in self.lines.all())
+        if complete:
+            self.status = Status.SHIPPED
+        self.record(
+            OrderItemsCancelled(
+                order_id=self.id, cancellation_id=cancellation_id, items=tuple(items), refund=refund, reason=reason,
+                complete=complete,
+            )
+        )  # fmt: skip
+        return refund
 
     def ship(self, shipment_id: UUID, items: Sequence[Goods], carrier: str, tracking_number: str) -> None:
-        """Sends goods that have not been sent yet. Raises ImpossibleQuantity."""
-        self._expect(Status.CONFIRMED, Status.PARTIALLY_SHIPPED, so="nothing of it can be shipped")
-        for index, (line, item) in enumerate(self.with_lines(items)):
-            if item.quantity > line.to_ship:
-                raise ImpossibleQuantity("more-than-ordered", index, f"{line.to_ship} of {line.sku} are to be shipped.")
-            line.shipped_quantity += item.quantity
+        """Ships items that have not been shipped yet. Raises IllegalTransition and ImpossibleQuantity."""
+        self._expect(Status.CONFIRMED, Status.PARTIALLY_SHIPPED, so="no items of it can be shipped")
+        self._take(items, "shipped", code="more-than-ordered")
         complete = not any(line.to_ship for line in self.lines.all())
         self.status = Status.SHIPPED if complete else Status.PARTIALLY_SHIPPED
         self.record(
@@ -160,33 +226,101 @@ class Order(Aggregate):
         )  # fmt: skip
 
     def deliver(self) -> None:
-        """The last parcel has arrived."""
+        """Marks a completely shipped order as delivered. Raises IllegalTransition."""
         self._move(Status.SHIPPED, to=Status.DELIVERED)
         self.record(OrderDelivered(order_id=self.id))
 
+    def request_return(self, return_id: UUID, items: Sequence[Goods], reason: str) -> Money:
+        """The customer asks to return goods; the answer is what they cost. Raises as `return_items`."""
+        refund = self._price_of_returnable(items)
+        self.record(OrderReturnRequested(order_id=self.id, return_id=return_id, items=tuple(items), reason=reason))
+        return refund
+
+    def return_items(self, return_id: UUID, items: Sequence[Goods], reason: str) -> Money:
+        """Takes back goods without approval. Returns what is refunded for them.
+
+        Raises IllegalTransition, and ImpossibleQuantity: what open returns contain cannot be returned again.
+        """
+        self._price_of_returnable(items)
+        return self.take_back(return_id, items, reason)
+
     def take_back(self, return_id: UUID, items: Sequence[Goods], reason: str) -> Money:
-        """The customer gives goods back; returns what they cost. Raises ImpossibleQuantity."""
-        self._expect(Status.DELIVERED, so="nothing of it can be returned")
-        refund = Decimal(0)
-        for index, (line, item) in enumerate(self.with_lines(items)):
-            if item.quantity > line.to_return:
-                raise ImpossibleQuantity("more-than-shipped", index, f"{line.to_return} of {line.sku} can be returned.")
+        """The goods of a return are here. Returns what is refunded. Does not check how many may come back."""
+        cost = Decimal(0)
+        for line, item in self.with_lines(items):
             line.returned_quantity += item.quantity
-            refund += line.unit_price * item.quantity
+            cost += line.unit_price * item.quantity
         complete = not any(line.to_return for line in self.lines.all())
         if complete:
             self.status = Status.RETURNED
-        money = Money(refund, self.currency)
+        refund = self.owe(cost)
         self.record(
             OrderReturned(
-                order_id=self.id, return_id=return_id, items=tuple(items), refund=money, reason=reason,
+                order_id=self.id, return_id=return_id, items=tuple(items), refund=refund, reason=reason,
                 complete=complete,
             )
         )  # fmt: skip
-        return money
+        return refund
+
+    def request_refund(self, refund_id: UUID, amount: Money, reason: str) -> None:
+        """Refunds money without a return. Raises IllegalTransition and ImpossibleRefund."""
+        self._expect(
+            Status.CONFIRMED, Status.PARTIALLY_SHIPPED, Status.SHIPPED, Status.DELIVERED, Status.RETURNED,
+            so="no money of it can be refunded",
+        )  # fmt: skip
+        if amount.currency != self.currency:
+            raise ImpossibleRefund("wrong-currency", f"The order was paid in {self.currency}, not {amount.currency}.")
+        if amount.amount > self.refundable:
+            raise ImpossibleRefund(
+                "more-than-paid", f"At most {Money(self.refundable, self.currency)} can be refunded."
+            )
+        self.owe(amount.amount)
+        self.record(OrderRefundRequested(order_id=self.id, refund_id=refund_id, amount=amount, reason=reason))
+
+    def owe(self, amount: Decimal) -> Money:
+        """Makes `amount` due for refund, but never more than is left of what was paid. Returns what was added.
+
+        To be saved: `OWED`. A saga then refunds it by `payments.steps.refund_part`.
+        """
+        added = min(amount, self.refundable)
+        self.refund_due += added
+        if added and self.refund_status != RefundStatus.FAILED:
+            self.refund_status = RefundStatus.PENDING
+        return Money(added, self.currency)
+
+    def _take(self, items: Sequence[Goods], deed: str, *, code: str) -> Decimal:
+        """Takes items that are to be shipped, to be "shipped" or "cancelled" now. Returns what they cost.
+
+        Raises ImpossibleQuantity with this code.
+        """
+        counter, cost = f"{deed}_quantity", Decimal(0)
+        for index, (line, item) in enumerate(self.with_lines(items)):
+            if item.quantity > line.to_ship:
+                raise ImpossibleQuantity(code, index, f"At most {line.to_ship} of {line.sku} can still be {deed}.")
+            setattr(line, counter, getattr(line, counter) + item.quantity)
+            cost += line.unit_price * item.quantity
+        return cost
+
+    def returnable(self) -> dict[str, int]:
+        """What the customer has and has not asked to return, by SKU. Needs `returns` with their lines."""
+        asked = Counter[str]()
+        for one in self.returns.all():
+            asked.update(one.asked())
+        return {line.sku: line.to_return - asked[line.sku] for line in self.lines.all()}
+
+    def _price_of_returnable(self, items: Sequence[Goods]) -> Money:
+        self._expect(Status.DELIVERED, so="nothing of it can be returned")
+        most, price = self.returnable(), Decimal(0)
+        for index, (line, item) in enumerate(self.with_lines(items)):
+            if item.quantity > most[item.sku]:
+                raise ImpossibleQuantity(
+                    "more-than-shipped", index, f"At most {most[item.sku]} of {item.sku} can still be returned."
+                )
+            price += line.unit_price * item.quantity
+        return Money(price, self.currency)
 
     def with_lines(self, items: Sequence[Goods]) -> list[tuple[OrderLine, Goods]]:
-        """Each item beside its line. Raises ImpossibleQuantity for what was not ordered."""
+        """Pairs each item with its order line. Raises ImpossibleQuantity for a product that was not ordered."""
         by_sku = {line.sku: line for line in self.lines.all()}
         for index, item in enumerate(items):
             if item.sku not in by_sku:
@@ -196,127 +330,21 @@ class Order(Aggregate):
     def folded(self) -> OrderState:
         return OrderState(
             self.customer_id, self.money, tuple(line.folded(self.currency) for line in self.lines.all()),
-            self.status, self.cancel_reason, self.cancel_detail,
+            self.status, self.cancel_reason, self.cancel_detail, self.cancel_code, self.refund_due,
+            {one.id: one.folded() for one in self.returns.all()},
         )  # fmt: skip
 
     def _expect(self, *allowed: Status, so: str) -> None:
         if self.status not in allowed:
-            raise IllegalTransition(f"order {self.number} is {self.status}, so {so}")
+            raise IllegalTransition(f"Order {self.number} is {self.status}, so {so}.")
 
     def _move(self, *allowed: Status, to: Status) -> None:
         self._expect(*allowed, so=f"it cannot become {to}")
         self.status = to
 
 
-class OrderLine(models.Model):
-    """One product of an order, at the price of the day of the order."""
-
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", db_index=False)
-    position = models.PositiveSmallIntegerField()
-    sku = models.CharField(max_length=64)
-    name = models.CharField(max_length=200)
-    quantity = models.PositiveIntegerField()
-    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
-    shipped_quantity = models.PositiveIntegerField(default=0)
-    returned_quantity = models.PositiveIntegerField(default=0)
-
-    class Meta:
-        ordering = ["order_id", "position"]
-        indexes = [models.Index(fields=["sku", "order"], name="line_sku")]
-        constraints = [
-            models.UniqueConstraint(fields=["order", "position"], name="one_line_per_position"),
-            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="line_quantity_positive"),
-            models.CheckConstraint(
-                condition=models.Q(shipped_quantity__lte=models.F("quantity")), name="shipped_at_most_ordered"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(returned_quantity__lte=models.F("shipped_quantity")),
-                name="returned_at_most_shipped",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} of {self.sku}"
-
-    @property
-    def line_total(self) -> Money:
-        return Money(self.unit_price * self.quantity, self.order.currency)
-
-    @property
-    def to_ship(self) -> int:
-        return self.quantity - self.shipped_quantity
-
-    @property
-    def to_return(self) -> int:
-        return self.shipped_quantity - self.returned_quantity
-
-    def folded(self, currency: str) -> LineState:
-        price = Money(self.unit_price, currency)
-        return LineState(self.sku, self.quantity, price, self.shipped_quantity, self.returned_quantity)
-
-
-class Shipment(models.Model):
-    """A parcel with goods of an order."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="shipments")
-    carrier = models.CharField(max_length=100)
-    tracking_number = models.CharField(max_length=100)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.carrier} {self.tracking_number}"
-
-
-class ShipmentLine(models.Model):
-    """So much of one line of the order, in this parcel."""
-
-    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="lines")
-    line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="+", db_index=False)
-    quantity = models.PositiveIntegerField()
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} of {self.line.sku}"
-
-
-class Return(models.Model):
-    """Goods of an order that the customer gives back, and what they cost; `ReturnOrder` does the rest."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="returns")
-    reason = models.CharField(max_length=100)
-    refund = models.DecimalField(max_digits=14, decimal_places=2)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.refund} {self.order.currency} for {self.reason}"
-
-
-class ReturnLine(models.Model):
-    """So much of one line of the order, coming back."""
-
-    taken = models.ForeignKey(Return, on_delete=models.CASCADE, related_name="lines")
-    line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="+", db_index=False)
-    quantity = models.PositiveIntegerField()
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} of {self.line.sku}"
-
-
 class IdempotentRequest(models.Model):
-    """The first answer to a request, byte for byte, for whoever sends the same key again."""
+    """The stored response to a request. A retry with the same idempotency key gets the same bytes."""
 
     id = models.BigAutoField(primary_key=True)
     caller = models.UUIDField()
@@ -335,17 +363,15 @@ class IdempotentRequest(models.Model):
 
 
 class DailySales(ReadModel):
-    """What was sold on a day (UTC), made of events by `orders.subscribers.daily_sales`. A day's row only ever grows."""
+    """Sales per day (UTC) and currency. `orders.subscribers.daily_sales` builds it. Values only increase."""
 
     day = models.DateField()
     currency = models.CharField(max_length=3)
     confirmed = models.PositiveIntegerField(help_text="Orders that were confirmed on this day")
-    revenue = models.DecimalField(max_digits=16, decimal_places=2, help_text="What they came to")
+    revenue = AmountField(help_text="What they came to")
     cancelled = models.PositiveIntegerField(help_text="Orders that were cancelled on this day, confirmed before or not")
     returned = models.PositiveIntegerField(help_text="Returns that were taken on this day")
-    given_back = models.DecimalField(
-        max_digits=16, decimal_places=2, help_text="What returns and cancellations of confirmed orders came to"
-    )
+    refunded = AmountField(help_text="What was given back on this day, of orders that were confirmed")
 
     class Meta:
         verbose_name_plural = "daily sales"
@@ -355,3 +381,10 @@ class DailySales(ReadModel):
 
     def __str__(self) -> str:
         return f"{self.day} in {self.currency}"
+
+
+__all__ = [
+    "OWED", "Cancellation", "CancellationLine", "DailySales", "IdempotentRequest", "IllegalTransition",
+    "ImpossibleQuantity", "ImpossibleRefund", "Order", "OrderLine", "RefundRequest", "RefundStatus", "Return",
+    "ReturnLine", "ReturnStatus", "Shipment", "ShipmentLine", "Status",
+]  # fmt: skip

@@ -1,10 +1,10 @@
-"""What the API's description says of orders, beside the types."""
+"""The OpenAPI descriptions of the order endpoints. The schemas come from `orders.serializers`."""
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-from events.log_wire import Envelope
+from events.catalogue.serializers import Envelope
 from orders import serializers as wire
 
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -12,37 +12,39 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     {"type": "string", "minLength": 1, "maxLength": 255},
     OpenApiParameter.HEADER,
     required=True,
-    description="New for each order. The same key and body again get the first answer, byte for byte. Without one: 400"
-    " `idempotency-key-missing`; too long: `idempotency-key-invalid`.",
+    description="Use a new key for each order. A retry with the same key and body gets the first response, byte for"
+    " byte. A missing key gets 400 `idempotency-key-missing`; a key that is too long, `idempotency-key-invalid`.",
 )
 MAY_HAVE_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255},
     OpenApiParameter.HEADER,
-    description="The same key and body again get the first answer, byte for byte, and nothing happens twice."
-    " Empty: 400 `idempotency-key-missing`; too long: `idempotency-key-invalid`.",
+    description="Optional. A retry with the same key and body has no further effect and gets the first response, byte"
+    " for byte. An empty key gets 400 `idempotency-key-missing`; a key that is too long, `idempotency-key-invalid`.",
 )
 AT_VERSION = OpenApiParameter(
     "atVersion",
     {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-    description="The order as it was at this version, without an `ETag`. What the log does not know, such as the"
-    " address, is as it is now.",
+    description="Returns the order as it was at this version, without an `ETag`. Fields that are not in the event log,"
+    " such as the address, have their current values.",
 )
-IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The `ETag` that was read last.")
-IF_NONE_MATCH = OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The `ETag` at hand.")
+IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The `ETag` of your last read.")
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The `ETag` of your cached copy."
+)
 
 
-def _answered(name: str, statuses: list[int], description: str) -> OpenApiParameter:
+def answered(name: str, statuses: list[int], description: str) -> OpenApiParameter:
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, response=statuses, description=description)
 
 
-ETAG = "Changes with every change of the order or its payment."
+ETAG = "Changes whenever the order or its payment changes."
 
 LIST: dict[str, Any] = {
     "operation_id": "listOrders",
     "tags": ["orders"],
-    "summary": "Your orders; staff see all",
-    "responses": {200: wire.Order, 403: OpenApiResponse(description="`customer` is for staff.")},
+    "summary": "List your orders; staff see all orders",
+    "responses": {200: wire.Order, 403: OpenApiResponse(description="Only staff can filter by `customer`.")},
 }
 PLACE: dict[str, Any] = {
     "operation_id": "placeOrder",
@@ -51,15 +53,18 @@ PLACE: dict[str, Any] = {
     "request": wire.NewOrder,
     "parameters": [
         IDEMPOTENCY_KEY,
-        _answered("Location", [201], "Where the order is."),
-        _answered("ETag", [201], ETAG),
-        _answered("Idempotency-Replayed", [201], "`true` where this is the answer to an earlier request."),
+        answered("Location", [201], "The URL of the order."),
+        answered("ETag", [201], ETAG),
+        answered("Idempotency-Replayed", [201], "`true` if this is the stored response to an earlier request."),
     ],
     "responses": {
-        201: OpenApiResponse(wire.Order, description="Accepted; it is `pending` until stock and money are held."),
-        409: OpenApiResponse(description="`request-in-progress`: the first request with this key is still worked on."),
+        201: OpenApiResponse(
+            wire.Order, description="Accepted. The order is `pending` until it is confirmed or cancelled."
+        ),
+        409: OpenApiResponse(description="`request-in-progress`: another request with this key is being processed."),
         422: OpenApiResponse(
-            description="`unknown-product`, `wrong-currency`, `total-too-large`, or `idempotency-key-reused`."
+            description="`unknown-product`, `wrong-currency`, `idempotency-key-reused`, or `invalid`: "
+            "there is no such currency, or a SKU occurs twice."
         ),
     },
 }
@@ -67,97 +72,117 @@ BULK: dict[str, Any] = {
     "operation_id": "placeOrders",
     "tags": ["orders"],
     "summary": "Place up to 500 orders",
-    "description": "Each under its own key and with its own result, as if it had been sent alone: one that is refused "
-    "does not hold up the others. All that are accepted are accepted at the same instant.",
+    "description": "Each order has its own idempotency key and its own result: a refused order does not affect the "
+    "others. All accepted orders are accepted in one transaction.",
     "request": wire.NewOrders,
-    "responses": {207: OpenApiResponse(wire.BulkResults, description="A result for each, in the order given.")},
+    "responses": {
+        207: OpenApiResponse(wire.BulkResults, description="One result per order, in the order of the request.")
+    },
 }
 READ: dict[str, Any] = {
     "operation_id": "getOrder",
     "tags": ["orders"],
-    "summary": "One order",
-    "parameters": [AT_VERSION, IF_NONE_MATCH, _answered("ETag", [200, 304], ETAG)],
+    "summary": "Get an order",
+    "parameters": [AT_VERSION, IF_NONE_MATCH, answered("ETag", [200, 304], ETAG)],
     "responses": {
         200: wire.Order,
-        304: OpenApiResponse(description="It is what you have."),
-        404: OpenApiResponse(description="There is no such order, it is another's, or it has no such version."),
-        405: OpenApiResponse(description="`bulk` is no id."),
+        304: OpenApiResponse(description="Not modified: your copy is current."),
+        404: OpenApiResponse(description="The order does not exist, belongs to another user, or has no such version."),
+        405: OpenApiResponse(description="`bulk` is not an order id."),
     },
 }
 CANCEL: dict[str, Any] = {
     "operation_id": "cancelOrder",
     "tags": ["orders"],
-    "summary": "Cancel an order that is not shipped",
+    "summary": "Cancel an order, or what of it has not been shipped",
+    "description": "An order of which nothing has been shipped is cancelled as a whole. Of a partially shipped order,"
+    " `items` are cancelled, refunded and restocked; by default all items that have not been shipped. It becomes"
+    " `shipped` when nothing is left to ship. An order of which everything has been shipped can be returned instead.",
     "request": wire.Cancellation,
-    "parameters": [IF_MATCH, _answered("ETag", [202], ETAG)],
+    "parameters": [
+        MAY_HAVE_KEY,
+        IF_MATCH,
+        answered("ETag", [202], ETAG),
+        answered("Idempotency-Replayed", [202], "`true` if this is the stored response to an earlier request."),
+    ],
     "responses": {
-        202: OpenApiResponse(wire.Order, description="Asked for; a pending order is cancelled as soon as it can be."),
-        403: OpenApiResponse(description="You may see this order, but not cancel it."),
-        409: OpenApiResponse(description="`illegal-transition`: the order's status does not allow it."),
-        412: OpenApiResponse(description="`stale-version`: the order is not at this `If-Match` any more."),
+        202: OpenApiResponse(
+            wire.Order,
+            description="Cancellation requested. A pending order is cancelled as soon as its saga allows it.",
+        ),
+        403: OpenApiResponse(description="You can see this order, but you do not have permission to cancel it."),
+        409: OpenApiResponse(
+            description="`illegal-transition`: the order's status does not allow cancellation, or only as a whole;"
+            " `request-in-progress`: another request with this key is being processed."
+        ),
+        412: OpenApiResponse(
+            description="`stale-version`: the order has changed since this `If-Match`. Read it again."
+        ),
+        422: OpenApiResponse(description="`not-ordered`, `more-than-unshipped`, or `idempotency-key-reused`."),
     },
 }
 EVENTS: dict[str, Any] = {
     "operation_id": "listOrderEvents",
     "tags": ["orders"],
-    "summary": "What happened to the order, in order of version",
+    "summary": "List the events of an order, by version",
     "responses": {200: Envelope},
 }
 LAST_EVENT_ID = OpenApiParameter(
     "Last-Event-ID",
     {"type": "string", "pattern": "^[0-9]{1,19}$"},
     OpenApiParameter.HEADER,
-    description="The `id` that was received last: what came after it is sent first, and nothing twice.",
+    description="The last `id` you received. The stream resumes after it, without gaps or duplicates.",
 )
 STREAMED = (
-    "Server-sent events: `id` is the position in the stream, `event` the type, `data` an Envelope, as JSON; a comment"
-    " every 15 s. The stream ends with the access token that opened it, and may end at any time: open it again with"
-    " `Last-Event-ID`."
+    "Server-sent events: `id` is the position in the stream, `event` the event type, `data` an Envelope as JSON. The"
+    " server sends a comment every 15 s. The stream ends when the access token that opened it expires, and can end at"
+    " any other time. Reconnect with `Last-Event-ID`."
 )
-AWAY = OpenApiResponse(description="Live streams are not served at this moment: try again.")
+UNAVAILABLE = OpenApiResponse(description="Live streams are unavailable. Try again later.")
 ORDER_STREAM: dict[str, Any] = {
     "operation_id": "streamOrderEvents",
     "tags": ["orders"],
-    "summary": "What happened to the order, and what happens, live",
-    "description": f"{STREAMED} Without `Last-Event-ID` it begins with the order's first event.",
+    "summary": "Stream the past and new events of an order",
+    "description": f"{STREAMED} Without `Last-Event-ID` the stream begins with the order's first event.",
     "parameters": [LAST_EVENT_ID],
-    "responses": {(200, "text/event-stream"): str, 503: AWAY},
+    "responses": {(200, "text/event-stream"): str, 503: UNAVAILABLE},
 }
 STREAM: dict[str, Any] = {
     "operation_id": "streamEvents",
     "tags": ["orders"],
-    "summary": "What happens to your orders and their payments, live; staff see all",
-    "description": f"{STREAMED} Without `Last-Event-ID` it begins now; with `0`, at the beginning of all.",
+    "summary": "Stream new events of your orders and their payments; staff see all events",
+    "description": f"{STREAMED} Without `Last-Event-ID` the stream begins now; with `0`, at the beginning of the log.",
     "parameters": [LAST_EVENT_ID],
-    "responses": {(200, "text/event-stream"): str, 503: AWAY},
+    "responses": {(200, "text/event-stream"): str, 503: UNAVAILABLE},
 }
 
-REPLAYED = "`true` where this is the answer to an earlier request."
+REPLAYED = "`true` if this is the stored response to an earlier request."
 CONFLICT = OpenApiResponse(
-    description="`illegal-transition`: the order's status does not allow it; `request-in-progress`: the first request"
-    " with this key is still worked on."
+    description="`illegal-transition`: the order's status does not allow this; `request-in-progress`: another request"
+    " with this key is being processed."
 )
-STALE = OpenApiResponse(description="`stale-version`: the order is not at this `If-Match` any more.")
+STALE = OpenApiResponse(description="`stale-version`: the order has changed since this `If-Match`. Read it again.")
 
 
-def _fulfilment(status: int) -> list[OpenApiParameter]:
+def fulfilment(status: int) -> list[OpenApiParameter]:
+    """The headers of an operation on an order that may have an idempotency key."""
     return [
         MAY_HAVE_KEY,
         IF_MATCH,
-        _answered("ETag", [status], ETAG),
-        _answered("Idempotency-Replayed", [status], REPLAYED),
+        answered("ETag", [status], ETAG),
+        answered("Idempotency-Replayed", [status], REPLAYED),
     ]
 
 
 SHIP: dict[str, Any] = {
     "operation_id": "shipOrder",
     "tags": ["orders"],
-    "summary": "For staff: some or all of what is still to be shipped is on its way",
+    "summary": "Ship some or all remaining items of an order; staff only",
     "request": wire.NewShipment,
-    "parameters": _fulfilment(201),
+    "parameters": fulfilment(201),
     "responses": {
-        201: OpenApiResponse(wire.Shipment, description="The order is `shipped`, or `partially_shipped`."),
-        403: OpenApiResponse(description="You may see this order, but not ship it."),
+        201: OpenApiResponse(wire.Shipment, description="Shipped. The order is now `shipped` or `partially_shipped`."),
+        403: OpenApiResponse(description="You can see this order, but you do not have permission to ship it."),
         409: CONFLICT,
         412: STALE,
         422: OpenApiResponse(description="`not-ordered`, `more-than-ordered`, or `idempotency-key-reused`."),
@@ -166,28 +191,30 @@ SHIP: dict[str, Any] = {
 DELIVER: dict[str, Any] = {
     "operation_id": "deliverOrder",
     "tags": ["orders"],
-    "summary": "For staff: the customer has everything",
+    "summary": "Mark a shipped order as delivered; staff only",
     "request": None,
-    "parameters": _fulfilment(200),
+    "parameters": fulfilment(200),
     "responses": {
-        200: OpenApiResponse(wire.Order, description="The order is `delivered`."),
-        403: OpenApiResponse(description="You may see this order, but not tell that it was delivered."),
+        200: OpenApiResponse(wire.Order, description="The order is now `delivered`."),
+        403: OpenApiResponse(
+            description="You can see this order, but you do not have permission to mark it as delivered."
+        ),
         409: CONFLICT,
         412: STALE,
         422: OpenApiResponse(description="`idempotency-key-reused`."),
     },
 }
-RETURN: dict[str, Any] = {
-    "operation_id": "returnOrder",
+REFUND: dict[str, Any] = {
+    "operation_id": "refundOrder",
     "tags": ["orders"],
-    "summary": "Give back some or all of a delivered order",
-    "request": wire.NewReturn,
-    "parameters": _fulfilment(202),
+    "summary": "Refund money of an order without a return; staff only",
+    "request": wire.NewRefund,
+    "parameters": fulfilment(202),
     "responses": {
-        202: OpenApiResponse(wire.Return, description="Taken back; the refund and the restock follow."),
-        403: OpenApiResponse(description="You may see this order, but not return it."),
+        202: OpenApiResponse(wire.Refund, description="The refund follows; `payment.refund` of the order tells of it."),
+        403: OpenApiResponse(description="You can see this order, but you do not have permission to refund it."),
         409: CONFLICT,
         412: STALE,
-        422: OpenApiResponse(description="`not-ordered`, `more-than-shipped`, or `idempotency-key-reused`."),
+        422: OpenApiResponse(description="`more-than-paid`, `wrong-currency`, or `idempotency-key-reused`."),
     },
 }

@@ -1,14 +1,34 @@
-"""The processes that an order goes through, over all services."""
+"""The sagas of an order, across all services."""
 
-from inventory.steps import commit_stock, hold_stock, release_stock, restock, restock_return
-from orders.events import OrderCancelled, OrderCreated, OrderReturned
-from orders.steps import amounts_due, cancel_order, confirm_order, ordered_items, refunds_due, returned_items
-from payments.steps import authorize_payment, capture_payment, refund_payment, refund_return, void_payment
-from sagas import Pivot, Saga, Step, Together
+from inventory.steps import commit_stock, hold_stock, release_stock, restock, restock_return, restock_unshipped
+from orders.events import OrderCancelled, OrderCreated, OrderItemsCancelled, OrderRefundRequested, OrderReturned
+from orders.steps import (
+    amounts_due,
+    cancel_order,
+    cancellation_refunds,
+    cancelled_items,
+    close_return,
+    confirm_order,
+    ordered_items,
+    refunds_due,
+    refunds_of_cancelled,
+    requested_refunds,
+    returned_items,
+)
+from payments.steps import (
+    authorize_payment,
+    capture_payment,
+    refund_part,
+    refund_payment,
+    refund_return,
+    void_payment,
+)
+from sagas import Pivot, Step, Together
+from sagas.saga import Saga
 
 
 class PlaceOrder(Saga, on=OrderCreated):
-    """From a placed order to a confirmed one; or back, with stock, money and order as if nothing had been."""
+    """Takes an order from placed to confirmed, or releases the stock, returns the money and cancels the order."""
 
     stages = (
         Step(undo=cancel_order),
@@ -23,12 +43,29 @@ class PlaceOrder(Saga, on=OrderCreated):
 
 
 class CancelOrder(Saga, on=OrderCancelled, when=lambda event: event.was_confirmed):
-    """What a confirmed order had taken is given back: the money and the goods, together."""
+    """Refunds a cancelled order that was confirmed, and restocks its goods, together."""
 
-    stages = (Together(Pivot(refund_payment), Pivot(restock)),)
+    stages = (Together(Pivot(refund_payment, given=cancellation_refunds), Pivot(restock)),)
+
+
+class CancelItems(Saga, on=OrderItemsCancelled, part="cancellation_id"):
+    """Refunds items of a partially shipped order that will not be shipped, and restocks them, together."""
+
+    stages = (
+        Together(Pivot(refund_part, given=refunds_of_cancelled), Pivot(restock_unshipped, given=cancelled_items)),
+    )
 
 
 class ReturnOrder(Saga, on=OrderReturned, part="return_id"):
-    """What a customer gives back of a delivered order: its part of the money and the goods, together."""
+    """Refunds what came back of a delivered order, and restocks or writes it off, together. Then the return is over."""
 
-    stages = (Together(Pivot(refund_return, given=refunds_due), Pivot(restock_return, given=returned_items)),)
+    stages = (
+        Together(Pivot(refund_return, given=refunds_due), Pivot(restock_return, given=returned_items)),
+        Pivot(close_return),
+    )
+
+
+class RefundOrder(Saga, on=OrderRefundRequested, part="refund_id"):
+    """Refunds money that staff give back without a return."""
+
+    stages = (Pivot(refund_part, given=requested_refunds),)

@@ -1,23 +1,26 @@
-"""Reading orders."""
+"""Queries that read orders, their events and their payments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 import msgspec
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
-from django.db.models.fields.json import KT
+from django.db.models import Prefetch, QuerySet
 
+from desk.personal_data import FORGOTTEN_EMAIL
 from events import Money
-from events.fold import as_of
+from events.declare.ids import first_id
+from events.log.fold import as_of
 from events.models import StoredEvent
-from events.typed import convert, decoder
 from orders import sql
 from orders.evolve import OrderState
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, Return, ReturnLine
+from orders.paid import Paid, Told, paid, refund_state
+from web.typed import convert, decoder
 
 REASONS = {
     "out_of_stock": "not everything you ordered is in stock.",
@@ -31,81 +34,79 @@ REASONS = {
 
 
 def orders() -> QuerySet[Order]:
-    """Orders with their lines: two statements for any number of them."""
+    """Orders with their lines, in two statements for any number of orders."""
     return Order.objects.prefetch_related(Prefetch("lines", OrderLine.objects.order_by("position")))
 
 
 def visible_to(customer_id: UUID, *, everything: bool) -> QuerySet[Order]:
-    """A customer sees its own, whoever may see orders sees all."""
+    """A customer sees its own orders. Staff with the permission to view orders (`everything`) see all."""
     return orders() if everything else orders().filter(customer_id=customer_id)
 
 
-SKEW = timedelta(minutes=1)
-"""An order's id holds the time too: it is read from the same clock a moment later, if nobody sets it meanwhile."""
+def returns_visible_to(customer_id: UUID, *, everything: bool) -> QuerySet[Return]:
+    """Returns with their orders and lines, in two statements; a customer sees those of its own orders."""
+    found = Return.objects.select_related("order").prefetch_related(
+        Prefetch("lines", ReturnLine.objects.select_related("line").order_by("id"))
+    )
+    return found if everything else found.filter(order__customer_id=customer_id)
+
+
+SKEW = 60.0
+"""Seconds. An order's id holds the time too: it is read from the same clock a moment later, unless somebody sets it."""
 
 
 def created_after(queryset: QuerySet[Order], moment: datetime) -> QuerySet[Order]:
     """Exclusive. The ids bound the scan, for which `created_at` would need an index of its own."""
-    return queryset.filter(created_at__gt=moment, id__gte=_first_id(moment, -SKEW))
+    return queryset.filter(created_at__gt=moment, id__gte=first_id(moment.timestamp() - SKEW))
 
 
 def created_before(queryset: QuerySet[Order], moment: datetime) -> QuerySet[Order]:
     """Exclusive; see `created_after`."""
-    return queryset.filter(created_at__lt=moment, id__lt=_first_id(moment, SKEW))
-
-
-def _first_id(moment: datetime, skew: timedelta) -> UUID:
-    """The smallest UUID of version 7 of that millisecond."""
-    milliseconds = int((moment.timestamp() + skew.total_seconds()) * 1000)
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
+    return queryset.filter(created_at__lt=moment, id__lt=first_id(moment.timestamp() + SKEW))
 
 
 def with_sku(queryset: QuerySet[Order], sku: str) -> QuerySet[Order]:
-    """Orders with a line of this product: it stands in an order once, so a join finds each of them once."""
+    """Orders with a line of this product. A SKU occurs once per order, so the join yields no duplicates."""
     return queryset.filter(lines__sku=sku)
 
 
 def history_of(order_id: UUID) -> QuerySet[StoredEvent]:
-    """The order's own stream, in order of version."""
+    """The events of the order's own stream, by version."""
     return StoredEvent.objects.filter(stream=f"order:{order_id}").order_by("stream_version")
 
 
 @dataclass(frozen=True)
-class Past:
-    """An order as it was when one of its events had just happened, and the last event of its payment by then."""
+class OrderAtVersion:
+    """An order as it was after one of its events, and its payment as it was then."""
 
     event: StoredEvent
     state: OrderState
-    payment: StoredEvent | None
+    payment: Paid | None
 
 
-def as_it_was(order: Order, version: int) -> Past:
-    """The fold of the order's stream up to this version. Raises NoSuchVersion."""
+def as_it_was(order: Order, version: int) -> OrderAtVersion:
+    """Folds the order's stream up to this version. Raises NoSuchVersion."""
     state = as_of(order, version)
     event = history_of(order.id).get(stream_version=version)
-    return Past(event, state, payments_of([order.id], until=event.position).get(order.id))
+    return OrderAtVersion(event, state, payments_of([order.id], until=event.position).get(order.id))
 
 
-def payments_of(order_ids: Sequence[UUID], *, until: int | None = None) -> dict[UUID, StoredEvent]:
-    """The last event of each order's payment, from the log: one step of its unique index per order.
+def payments_of(order_ids: Sequence[UUID], *, until: int | None = None) -> dict[UUID, Paid]:
+    """Each order's payment as the log tells it, with one index lookup per order; orders without one are left out.
 
-    `until` is the position of the last event that counts. Each has `failure`, why the payment failed, also where
-    something came after that; None if it did not fail.
+    Events after position `until` are ignored.
     """
     streams = [f"payment:{order_id}" for order_id in order_ids]
     known = StoredEvent.objects.all() if until is None else StoredEvent.objects.filter(position__lte=until)
-    failed = known.filter(stream=OuterRef("stream"), type="payment.failed").order_by("-stream_version")
-    last = (
-        known.filter(stream__in=streams)
-        .order_by("stream", "-stream_version")
-        .distinct("stream")
-        .annotate(failure=Subquery(failed.values(reason=KT("data__reason"))[:1]))
-    )
-    return {UUID(event.stream.partition(":")[2]): event for event in last}
+    events = known.filter(stream__in=streams).order_by("stream", "stream_version")
+    told: dict[str, list[Told]] = {}
+    for stream, *event in events.values_list("stream", "stream_version", "type", "data"):
+        told.setdefault(stream, []).append((event[0], event[1], event[2]))
+    return {UUID(stream.partition(":")[2]): paid(of_stream) for stream, of_stream in told.items()}
 
 
 def totals_of(order_ids: Sequence[UUID]) -> dict[UUID, Money]:
-    """What orders came to when they were placed, from the log alone: the first event of each order's stream."""
+    """The totals of orders when they were placed, read from the first event of each order's stream."""
     if not order_ids:
         return {}
     placed = StoredEvent.objects.filter(stream__in=[f"order:{id_}" for id_ in order_ids], stream_version=1)
@@ -113,18 +114,26 @@ def totals_of(order_ids: Sequence[UUID]) -> dict[UUID, Money]:
     return {UUID(stream.partition(":")[2]): convert(total, Money) for stream, total in totals}
 
 
-def story_of(order_id: UUID) -> list[StoredEvent]:
-    """All that happened for an order, in every service, in the order in which it was recorded."""
+def confirmed_among(order_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these orders that were ever confirmed, as the log says."""
+    if not order_ids:
+        return set()
+    confirmed = StoredEvent.objects.filter(stream__in=[f"order:{id_}" for id_ in order_ids], type="order.confirmed")
+    return {UUID(stream.partition(":")[2]) for stream in confirmed.values_list("stream", flat=True)}
+
+
+def events_of_order(order_id: UUID) -> list[StoredEvent]:
+    """All events of an order in every service, in the sequence in which they were recorded."""
     streams = [f"{kind}:{order_id}" for kind in ("order", "inventory", "payment", "notification")]
     return list(StoredEvent.objects.filter(stream__in=streams).order_by("position"))
 
 
 FOLLOWED = ("order", "payment")
-"""The kinds of streams that the order's customer may follow. What warehouses and mail servers do is internal."""
+"""The stream kinds that an order's customer can follow. Streams of inventory and notifications are internal."""
 
 
 def owners_of(streams: Sequence[str]) -> Mapping[str, UUID]:
-    """The customers of those streams that a customer may follow."""
+    """The customer of each stream that customers can follow. Other streams are left out."""
     by_order: dict[UUID, list[str]] = {}
     for stream in streams:
         kind, _, subject = stream.partition(":")
@@ -135,13 +144,13 @@ def owners_of(streams: Sequence[str]) -> Mapping[str, UUID]:
 
 
 def streams_of(customer_id: UUID) -> list[str]:
-    """All streams that this customer may follow."""
+    """All streams that this customer can follow."""
     ids = Order.objects.filter(customer_id=customer_id).values_list("id", flat=True)
     return [f"{kind}:{id_}" for id_ in ids for kind in FOLLOWED]
 
 
 class Address(msgspec.Struct, rename="camel"):
-    """As it is stored, for reading; what is missing is empty."""
+    """A stored address, decoded for the templates. Missing parts are empty."""
 
     name: str = ""
     line1: str = ""
@@ -158,7 +167,11 @@ class SummaryLine(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """What an e-mail says of an order; money as text."""
+    """The data of an order for e-mails. Amounts are text.
+
+    `refund_status` is empty if nothing was or is to be refunded; `refund` is what is missing or, if it has succeeded,
+    what was refunded.
+    """
 
     number: str
     email: str
@@ -167,18 +180,36 @@ class Summary(msgspec.Struct):
     address: Address
     cancel_text: str
     lines: list[SummaryLine]
+    refund_status: str = ""
+    refund: str = ""
 
 
 def summaries(order_ids: Sequence[UUID]) -> Mapping[UUID, Summary]:
-    """What an e-mail says of each order; two statements."""
+    """The order data for e-mails, by order id; two statements, and one more where money is to be refunded.
+
+    Orders of forgotten customers are left out.
+    """
     found: dict[UUID, Summary] = {}
-    for id_, number, email, currency, total, address, reason, detail in sql.heads(order_ids):
-        cancelled = REASONS.get(reason, detail or reason)
-        found[id_] = Summary(number, email, currency, f"{total} {currency}", _address(address), cancelled, [])
+    due: dict[UUID, Decimal] = {}
+    for id_, number, email, currency, total, address, reason, detail, code, refund_due in sql.heads(order_ids):
+        if email == FORGOTTEN_EMAIL:
+            continue
+        cancelled = REASONS.get(code, detail or reason)
+        found[id_] = Summary(number, email, currency, str(Money(total, currency)), _address(address), cancelled, [])
+        if refund_due:
+            due[id_] = refund_due
+    _add_refunds(found, due)
     for id_, sku, name, quantity, price in sql.lines(list(found)):
         order = found[id_]
-        order.lines.append(SummaryLine(sku, name, quantity, f"{price * quantity} {order.currency}"))
+        order.lines.append(SummaryLine(sku, name, quantity, str(Money(price * quantity, order.currency))))
     return found
+
+
+def _add_refunds(found: Mapping[UUID, Summary], due: Mapping[UUID, Decimal]) -> None:
+    payments = payments_of(list(due)) if due else {}
+    for id_, amount in due.items():
+        if state := refund_state(amount, payments.get(id_)):
+            found[id_].refund_status, found[id_].refund = state.status, str(Money(state.amount, found[id_].currency))
 
 
 _address = decoder(Address).decode

@@ -1,4 +1,4 @@
-"""Orders on the wire: what clients send, checked, and what they get. The OpenAPI schema is made of these."""
+"""The JSON types of orders: validated requests and responses. The OpenAPI schema is generated from these."""
 
 from __future__ import annotations
 
@@ -10,59 +10,55 @@ from uuid import UUID
 
 import msgspec
 from django.core.exceptions import ValidationError as Invalid
-from django.core.validators import validate_email
 from msgspec import Meta
 from rest_framework.exceptions import ValidationError
 
+from desk.one_line import OneLine
 from events import Money
-from events.models import StoredEvent
-from events.typed import convert
-from events.unprocessable import Unprocessable
+from events.declare.money import BadMoney, Currency, SentMoney, check_currency
 from orders import models
+from orders.addresses import Address, StoredAddress
 from orders.events import Goods
 from orders.evolve import LineState
-from orders.selectors import Past
+from orders.paid import Paid, refund_state
+from orders.selectors import OrderAtVersion
 from orders.services import Placement, Wanted
+from web.email_address import validate_email_address
+from web.typed import convert
+from web.unprocessable import Unprocessable
 
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, description="ISO 4217", examples=["EUR"])]
-Country = Annotated[str, Meta(pattern="^[A-Z]{2}$", max_length=2, description="ISO 3166-1 alpha-2", examples=["DE"])]
 Token = Annotated[
-    str, Meta(pattern="^[!-~]{1,255}$(?!\n)", description="The processor's, never a card", examples=["tok_visa"])
+    str,
+    Meta(
+        pattern="^[!-~]{1,255}$(?!\n)",
+        description="The payment processor's token, never card data",
+        examples=["tok_visa"],
+    ),
 ]
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"}, examples=["a@example.com"])]
-Text = Annotated[str, Meta(max_length=200)]
 Sku = Annotated[str, Meta(min_length=1, max_length=64, examples=["MUG-RED"])]
 Quantity = Annotated[int, Meta(ge=1, le=10_000)]
 Status = Annotated[str, Meta(extra_json_schema={"enum": models.Status.values})]
 PAYMENT_STATUS = ["pending", "authorized", "succeeded", "failed", "voided", "partially_refunded", "refunded"]
 PaymentStatus = Annotated[str, Meta(extra_json_schema={"enum": PAYMENT_STATUS})]
-Reason = Annotated[str, Meta(min_length=1, max_length=100, examples=["ordered by mistake"])]
-Carrier = Annotated[str, Meta(min_length=1, max_length=100, examples=["DHL"])]
-TrackingNumber = Annotated[str, Meta(min_length=1, max_length=100, examples=["JD014600003828"])]
+RefundStatus = Annotated[str, Meta(extra_json_schema={"enum": models.RefundStatus.values})]
+Reason = Annotated[OneLine, Meta(min_length=1, max_length=100, examples=["ordered by mistake"])]
+Carrier = Annotated[OneLine, Meta(min_length=1, max_length=100, examples=["DHL"])]
+TrackingNumber = Annotated[OneLine, Meta(min_length=1, max_length=100, examples=["JD014600003828"])]
 
 
 # --- in ------------------------------------------------------------------------------------------------------
 
 
 class NewItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One product; its price is the catalogue's to say."""
+    """A product and its quantity. The price comes from the catalogue."""
 
     sku: Sku
     quantity: Quantity
 
 
-class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """Where the goods go."""
-
-    name: Text
-    line1: Text
-    city: Text
-    postal_code: Text
-    country: Country
-
-
 class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """An order as the customer asks for it. A SKU may stand in it once."""
+    """An order as the customer requests it. Each SKU can occur once."""
 
     currency: Currency
     email: Email
@@ -72,12 +68,16 @@ class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
 
     @classmethod
     def of(cls, data: Any) -> Self:
-        """Raises ValidationError, msgspec's or the framework's, with the place of what is wrong."""
+        """Validates `data`. Raises msgspec's or REST framework's ValidationError, which names the invalid field."""
         order = convert(data, cls)
         try:
-            validate_email(order.email)
+            validate_email_address(order.email)
         except Invalid as error:
             raise ValidationError({"email": [error.message]}) from error
+        try:
+            check_currency(order.currency)
+        except BadMoney as bad:
+            raise Unprocessable({"currency": [str(bad)]}) from bad
         _check_doubles(order.items)
         return order
 
@@ -93,26 +93,32 @@ class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
 
 
 class KeyedOrder(NewOrder, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """One of many orders in a call."""
+    """One order of a bulk request."""
 
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class NewOrders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Many orders, each under an idempotency key of its own."""
+    """A bulk request: orders, each with its own idempotency key."""
 
     orders: Annotated[list[KeyedOrder], Meta(min_length=1, max_length=500)]
 
 
 class AnyOrders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """As above, before it is known whether each of them is one."""
+    """A bulk request whose orders are not validated yet."""
 
     orders: Annotated[list[Any], Meta(min_length=1, max_length=500)]
 
 
 def _check_doubles(items: Sequence[NewItem]) -> None:
     if doubles := _doubles(items):
-        raise Unprocessable({"items": {str(index): {"sku": ["A SKU may stand here once."]} for index in doubles}})
+        raise Unprocessable(
+            {
+                "items": {
+                    str(index): {"sku": ["This SKU occurs more than once. Send one item per SKU."]} for index in doubles
+                }
+            }
+        )
 
 
 def _doubles(items: Sequence[NewItem]) -> list[int]:
@@ -124,17 +130,31 @@ def _doubles(items: Sequence[NewItem]) -> list[int]:
 
 
 class Cancellation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why the order is to be cancelled."""
+    """A request to cancel an order; of a partially shipped one `items`, by default all that is not shipped yet."""
 
     reason: Reason
+    items: Annotated[list[NewItem], Meta(min_length=1, max_length=500)] | msgspec.UnsetType = msgspec.UNSET
+
+    @classmethod
+    def of(cls, data: Any) -> Self:
+        """Validates `data`. Raises msgspec's or REST framework's ValidationError, which names the invalid field."""
+        cancellation = convert(data, cls)
+        _check_doubles(cancellation.items or [])
+        return cancellation
+
+    @property
+    def goods(self) -> list[Goods]:
+        return [Goods(sku=item.sku, quantity=item.quantity) for item in self.items or []]
 
 
-class _Goods(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class SomeGoods(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Items of an order. Each SKU can occur once."""
+
     items: Annotated[list[NewItem], Meta(min_length=1, max_length=500)]
 
     @classmethod
     def of(cls, data: Any) -> Self:
-        """Raises ValidationError, msgspec's or the framework's, with the place of what is wrong."""
+        """Validates `data`. Raises msgspec's or REST framework's ValidationError, which names the invalid field."""
         goods = convert(data, cls)
         _check_doubles(goods.items)
         return goods
@@ -144,24 +164,37 @@ class _Goods(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
         return [Goods(sku=item.sku, quantity=item.quantity) for item in self.items]
 
 
-class NewShipment(_Goods, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A parcel: some or all of what is still to be shipped."""
+class NewShipment(SomeGoods, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A parcel with some or all of the items that are not shipped yet."""
 
     carrier: Carrier
     tracking_number: TrackingNumber
 
 
-class NewReturn(_Goods, frozen=True, forbid_unknown_fields=True):
-    """What the customer gives back, and why."""
+class NewRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Money to refund without a return, and why."""
 
+    amount: SentMoney
     reason: Reason
+
+    @classmethod
+    def of(cls, data: Any) -> Self:
+        """Validates `data`. Raises msgspec's or REST framework's ValidationError, which names the invalid field."""
+        new = convert(data, cls)
+        try:
+            amount = new.amount.money.amount
+        except BadMoney as bad:
+            raise Unprocessable({"amount": {bad.field: [str(bad)]}}) from bad
+        if not amount:
+            raise Unprocessable({"amount": {"amount": ["Send an amount of more than 0."]}})
+        return new
 
 
 # --- out -----------------------------------------------------------------------------------------------------
 
 
 class Line(msgspec.Struct, frozen=True, rename="camel"):
-    """One product of an order, at the price of the day of the order."""
+    """One product of an order, at the price when the order was placed."""
 
     sku: str
     name: str
@@ -170,17 +203,26 @@ class Line(msgspec.Struct, frozen=True, rename="camel"):
     line_total: Money
     shipped_quantity: int
     returned_quantity: int
+    cancelled_quantity: int
+
+
+class RefundProgress(msgspec.Struct, frozen=True):
+    """Whether all money that is due is back. `amount` is what is missing; once it has succeeded, what was refunded."""
+
+    status: RefundStatus
+    amount: Money
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """`reason` says why it failed, where it did."""
+    """The state of the payment. `reason` is null unless it failed. `refund` is there once money is to be refunded."""
 
     status: PaymentStatus
     reason: str | None
+    refund: RefundProgress | msgspec.UnsetType = msgspec.UNSET
 
 
 class Order(msgspec.Struct, frozen=True, rename="camel"):
-    """An order as it is now."""
+    """An order in its current state."""
 
     id: UUID
     number: str
@@ -190,14 +232,14 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     total: Money
     items: list[Line]
     email: str
-    shipping_address: Address
+    shipping_address: StoredAddress
     payment: Payment
     cancel_reason: str | None
     created_at: datetime
     updated_at: datetime
 
     @classmethod
-    def of(cls, order: models.Order, payment: StoredEvent | None) -> Order:
+    def of(cls, order: models.Order, payment: Paid | None) -> Order:
         currency = order.currency
         return cls(
             id=order.id,
@@ -208,16 +250,16 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
             total=order.money,
             items=[_line(line, currency) for line in order.lines.all()],
             email=order.email,
-            shipping_address=cast("Address", order.shipping_address),  # stored as it goes out
-            payment=_payment(payment),
+            shipping_address=cast("StoredAddress", order.shipping_address),  # stored in the form in which it is sent
+            payment=_payment(payment, Money(order.refund_due, currency)),
             cancel_reason=order.cancel_reason or None,
             created_at=order.created_at,
             updated_at=order.updated_at,
         )
 
     @classmethod
-    def as_it_was(cls, order: models.Order, past: Past) -> Order:
-        """What the log does not know, such as the address, is as it is now."""
+    def as_it_was(cls, order: models.Order, past: OrderAtVersion) -> Order:
+        """Fields that are not in the log, such as the address, have their current values."""
         state, names = past.state, {line.sku: line.name for line in order.lines.all()}
         return cls(
             id=order.id,
@@ -228,8 +270,8 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
             total=state.total,
             items=[_past_line(line, names[line.sku]) for line in state.lines],
             email=order.email,
-            shipping_address=cast("Address", order.shipping_address),
-            payment=_payment(past.payment),
+            shipping_address=cast("StoredAddress", order.shipping_address),
+            payment=_payment(past.payment, Money(state.refund_due, order.currency)),
             cancel_reason=state.cancel_reason or None,
             created_at=order.created_at,
             updated_at=past.event.time,
@@ -237,14 +279,14 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """So much of one product."""
+    """A quantity of one product."""
 
     sku: str
     quantity: int
 
 
 class Shipment(msgspec.Struct, frozen=True, rename="camel"):
-    """A parcel, and the order as it is with it."""
+    """A parcel, and the order after shipping it."""
 
     id: UUID
     items: list[Moved]
@@ -265,30 +307,28 @@ class Shipment(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
-class Return(msgspec.Struct, frozen=True, rename="camel"):
-    """What the customer gives back and what is refunded for it, and the order as it is with that."""
+class Refund(msgspec.Struct, frozen=True, rename="camel"):
+    """Money that is refunded without a return, and the order as it is with that."""
 
     id: UUID
-    items: list[Moved]
+    amount: Money
     reason: str
-    refund: Money
     created_at: datetime
     order: Order
 
     @classmethod
-    def of(cls, taken: models.Return, items: Sequence[Goods], order: Order) -> Return:
+    def of(cls, refund: models.RefundRequest, order: Order) -> Refund:
         return cls(
-            id=taken.id,
-            items=[Moved(item.sku, item.quantity) for item in items],
-            reason=taken.reason,
-            refund=Money(taken.refund, order.currency),
-            created_at=taken.created_at,
+            id=refund.id,
+            amount=Money(refund.amount, order.currency),
+            reason=refund.reason,
+            created_at=refund.created_at,
             order=order,
         )
 
 
 class BulkProblem(msgspec.Struct, frozen=True):
-    """Why one of many orders was not accepted, as its own answer would say it; pointers begin at that order."""
+    """Why one order of a bulk request was not accepted. Pointers are relative to that order."""
 
     type: str
     title: str
@@ -297,9 +337,14 @@ class BulkProblem(msgspec.Struct, frozen=True):
     instance: str
     errors: list[dict[str, str]]
 
+    @classmethod
+    def unexpected(cls, path: str) -> Self:
+        detail = "An internal error occurred. Send this order again with the same key, or report it with X-Request-ID."
+        return cls("internal-error", "Internal error", 500, detail, path, [])
+
 
 class BulkResult(msgspec.Struct, frozen=True):
-    """What came of one of many orders: `order` where `status` is 201, else `problem`."""
+    """The result of one order of a bulk request: `order` if `status` is 201, otherwise `problem`."""
 
     status: int
     order: Order | msgspec.UnsetType = msgspec.UNSET
@@ -307,7 +352,7 @@ class BulkResult(msgspec.Struct, frozen=True):
 
 
 class BulkResults(msgspec.Struct, frozen=True):
-    """One result for each order, in the order given."""
+    """One result per order, in the sequence of the request."""
 
     results: list[BulkResult]
 
@@ -321,6 +366,7 @@ def _line(line: models.OrderLine, currency: str) -> Line:
         line_total=Money(line.unit_price * line.quantity, currency),
         shipped_quantity=line.shipped_quantity,
         returned_quantity=line.returned_quantity,
+        cancelled_quantity=line.cancelled_quantity,
     )
 
 
@@ -333,22 +379,24 @@ def _past_line(line: LineState, name: str) -> Line:
         line_total=Money(line.unit_price.amount * line.quantity, line.unit_price.currency),
         shipped_quantity=line.shipped,
         returned_quantity=line.returned,
+        cancelled_quantity=line.cancelled,
     )
 
 
 NO_PAYMENT = Payment("pending", None)
 
 
-def _payment(last: StoredEvent | None) -> Payment:
-    if last is None:
+def _payment(payment: Paid | None, due: Money) -> Payment:
+    if payment is None:
         return NO_PAYMENT
-    status = last.type.rpartition(".")[2]
-    if status == "refunded" and not last.data.get("complete", True):
-        status = "partially_refunded"
-    return Payment(status, getattr(last, "failure", None))
+    refund = refund_state(due.amount, payment)
+    if refund is None:
+        return Payment(payment.status, payment.reason)
+    progress = RefundProgress(refund.status.value, Money(refund.amount, due.currency))
+    return Payment(payment.status, payment.reason, progress)
 
 
-def etag(order: models.Order, payment: StoredEvent | None) -> str:
-    """Changes with everything that the order's JSON is made of."""
-    paid = payment.stream_version if payment else 0
+def etag(order: models.Order, payment: Paid | None) -> str:
+    """An ETag that changes whenever the order's JSON changes."""
+    paid = payment.version if payment else 0
     return f'"{order.version}-{paid}-{int(order.updated_at.timestamp() * 1_000_000):x}"'

@@ -1,49 +1,47 @@
-"""What can be done with orders, each in one transaction."""
+"""Operations on orders: placing and cancelling. Each runs in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 
 from events import Refused
-from events.aggregate import save_all
-from orders.events import Item
-from orders.models import IllegalTransition, Order, OrderLine, Status
+from events.db.model_signals import saving_is_heard
+from events.log.aggregate import save_all
+from orders.errors import StaleVersion
+from orders.events import Goods, Item
+from orders.models import OWED, Cancellation, CancellationLine, IllegalTransition, Order, OrderLine, Status
+from orders.paid import refund_state
 from orders.ports import Offer, offers
-from sagas.start import abort, hold
+from orders.sagas import PlaceOrder
+from orders.selectors import payments_of
+from orders.steps import REQUESTED
+from sagas.start import abort, lock_runs
 
 
 class UnknownProduct(Refused):
-    """A line names a product that is not for sale; `index` says which line."""
+    """A line names a product that is not for sale. `index` is the position of the line."""
 
     def __init__(self, index: int, sku: str) -> None:
-        super().__init__("unknown-product", f"{sku!r} is not for sale.")
+        super().__init__("unknown-product", f"{sku!r} is not for sale. Remove it from the order.")
         self.index = index
 
 
 class WrongCurrency(Refused):
-    """A line's product has no price in the order's currency; `index` says which line."""
+    """A product has no price in the order's currency. `index` is the position of its line."""
 
     def __init__(self, index: int, offer: Offer, currency: str) -> None:
         super().__init__("wrong-currency", f"{offer.sku} is sold in {offer.price.currency}, not in {currency}.")
         self.index = index
 
 
-class TotalTooLarge(Refused):
-    """The order comes to more than an order can: it must be split."""
-
-
-MOST = Decimal(10) ** 12
-"""What an order must stay below, in its currency: its column holds no more."""
-
-
 @dataclass(frozen=True)
 class Wanted:
-    """A line as the customer asks for it; the price is the catalogue's to say."""
+    """A line as the customer requests it. The price comes from the catalogue."""
 
     sku: str
     quantity: int
@@ -51,7 +49,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Placement:
-    """An order as the customer asks for it."""
+    """An order as the customer requests it."""
 
     customer_id: UUID
     currency: str
@@ -62,7 +60,7 @@ class Placement:
 
 
 def place(placement: Placement) -> Order:
-    """Raises UnknownProduct, WrongCurrency or TotalTooLarge."""
+    """Accepts an order. Not idempotent. Raises UnknownProduct and WrongCurrency."""
     (outcome,) = place_each([placement])
     if isinstance(outcome, Refused):
         raise outcome
@@ -70,23 +68,31 @@ def place(placement: Placement) -> Order:
 
 
 def place_each(placements: Sequence[Placement]) -> list[Order | Refused]:
-    """Accepts many orders with a constant number of statements; a refusal stands in its order's place."""
+    """Accepts many orders with a constant number of statements. Returns an order or a refusal for each placement."""
     outcomes = ordered(placements)
     orders = [outcome for outcome in outcomes if isinstance(outcome, Order)]
     with transaction.atomic(savepoint=False):
         save_all(orders)
-        OrderLine.objects.bulk_create([line for order in orders for line in order.lines.all()])
+        _insert([line for order in orders for line in order.lines.all()])
     return outcomes
 
 
+def _insert(lines: Sequence[OrderLine]) -> None:
+    """One statement, which sends no signals; one for each line where somebody listens to them."""
+    if not saving_is_heard(OrderLine):
+        OrderLine.objects.bulk_create(lines)
+        return
+    for line in lines:
+        line.save(force_insert=True)
+
+
 def ordered(placements: Sequence[Placement]) -> list[Order | Refused]:
-    """The orders as they would be placed now, with their lines, not yet saved; one statement."""
+    """Creates the orders with their lines without saving them; one statement reads the catalogue."""
     known = offers(sorted({item.sku for placement in placements for item in placement.items}))
     return [_ordered(placement, known) for placement in placements]
 
 
 def _ordered(placement: Placement, known: Mapping[str, Offer]) -> Order | Refused:
-    """The order with its lines, not yet saved."""
     try:
         priced = _priced(placement, known)
     except Refused as refused:
@@ -98,8 +104,6 @@ def _ordered(placement: Placement, known: Mapping[str, Offer]) -> Order | Refuse
         shipping_address=placement.shipping_address,
         items=tuple(item for item, _ in priced),
     )
-    if order.total >= MOST:
-        return TotalTooLarge("total-too-large", "The total is more than one order can come to: split it.")
     lines = [
         OrderLine(
             order=order, position=position, sku=item.sku, name=name,
@@ -107,7 +111,7 @@ def _ordered(placement: Placement, known: Mapping[str, Offer]) -> Order | Refuse
         )
         for position, (item, name) in enumerate(priced)
     ]  # fmt: skip
-    # As if prefetched: the answer shows the lines, and they are known.
+    # Fills the prefetch cache: the response shows the lines, and no query is needed to know them.
     vars(order)["_prefetched_objects_cache"] = {"lines": lines}
     return order
 
@@ -124,36 +128,71 @@ def _priced(placement: Placement, known: Mapping[str, Offer]) -> list[tuple[Item
     return priced
 
 
+@dataclass(frozen=True)
+class Cancelled:
+    """The order after a cancellation. `part` is None if all of it is cancelled, or will be."""
+
+    order: Order
+    part: Cancellation | None = None
+
+
 def request_cancellation(
-    order_id: UUID, *, reason: str, detail: str = "", expected_version: int | None = None
-) -> Order:
-    """Cancels a confirmed order, or asks the saga of a pending one to turn back.
+    order_id: UUID, *, reason: str, items: Sequence[Goods] = (), expected_version: int | None = None
+) -> Cancelled:
+    """Cancels a confirmed order, the unshipped items of a partially shipped one, or asks a pending one's saga to stop.
 
-    A pending order whose saga is past its pivot is cancelled as soon as it is confirmed. Raises
-    IllegalTransition, Order.DoesNotExist, and StaleVersion if the order is not at `expected_version`.
+    `items` are the items of a partially shipped order to cancel, by default all that are not shipped; other orders
+    can only be cancelled as a whole. A pending order whose saga has passed its pivot is cancelled as soon as it is
+    confirmed. Raises IllegalTransition, ImpossibleQuantity, Order.DoesNotExist, and StaleVersion if the order is not at
+    `expected_version`.
     """
-    from orders.sagas import PlaceOrder
-
     with transaction.atomic():
-        hold(PlaceOrder, order_id)
+        lock_runs(PlaceOrder.definition, order_id)
         order = Order.objects.select_for_update().get(id=order_id)
         if expected_version is not None and order.version != expected_version:
-            raise StaleVersion(f"order {order.number} is at version {order.version}, not {expected_version}")
+            raise StaleVersion(
+                f"Order {order.number} is at version {order.version}, not {expected_version}. "
+                "Read it again, then retry."
+            )
+        if items or order.status == Status.PARTIALLY_SHIPPED:
+            return Cancelled(order, _cancel_items(order, items, reason))
         if order.status == Status.PENDING:
-            order.cancel_request, order.cancel_detail = reason[:200], detail
-            order.save(update_fields=["cancel_request", "cancel_detail"])
-            abort(PlaceOrder, order_id, code=reason, reason=detail or reason)
+            order.cancel_request = reason[:200]
+            order.save(update_fields=["cancel_request"])
+            abort(PlaceOrder.definition, order_id, code=REQUESTED, reason=reason)
         else:
-            order.cancel(reason, detail)
-            order.save(update_fields=["status", "cancel_reason", "cancel_detail"])
-        return order
+            order.cancel(reason)
+            order.save(update_fields=["status", "cancel_reason", *OWED])
+        return Cancelled(order)
 
 
-class StaleVersion(Exception):
-    """The order has changed since the caller read it: read it again."""
+def _cancel_items(order: Order, items: Sequence[Goods], reason: str) -> Cancellation:
+    """The caller has locked the order, so these items cannot ship meanwhile. `CancelItems` does the rest."""
+    prefetch_related_objects([order], "lines")
+    wanted = items or [Goods(sku=line.sku, quantity=line.to_ship) for line in order.lines.all() if line.to_ship]
+    cancellation = Cancellation(order=order, reason=reason)
+    cancellation.refund = order.cancel_items(cancellation.id, wanted, reason).amount
+    order.save(update_fields=["status", *OWED])
+    cancellation.save(force_insert=True)
+    lines = [(line, item.quantity) for line, item in order.with_lines(wanted)]
+    CancellationLine.objects.bulk_create(
+        CancellationLine(cancellation=cancellation, line=line, quantity=quantity) for line, quantity in lines
+    )
+    OrderLine.objects.bulk_update([line for line, _ in lines], ["cancelled_quantity"])
+    return cancellation
+
+
+def follow_refunds(order_ids: Sequence[UUID]) -> None:
+    """Notes on each order what the log says of its refunds. Idempotent. Must run inside a transaction."""
+    orders = Order.locked(sorted(set(order_ids)), *OWED)
+    payments = payments_of([order.id for order in orders])
+    for order in orders:
+        state = refund_state(order.refund_due, payments.get(order.id))
+        order.refund_status = state.status if state else ""
+    Order.objects.unrecorded().bulk_update(orders, ["refund_status"])
 
 
 __all__ = [
-    "IllegalTransition", "Placement", "StaleVersion", "TotalTooLarge", "UnknownProduct", "Wanted", "WrongCurrency",
-    "ordered", "place", "place_each", "request_cancellation",
+    "Cancelled", "IllegalTransition", "Placement", "StaleVersion", "UnknownProduct", "Wanted",
+    "WrongCurrency", "follow_refunds", "ordered", "place", "place_each", "request_cancellation",
 ]  # fmt: skip

@@ -1,62 +1,33 @@
-"""Which events the orders service keeps count of."""
+"""The event subscribers of the orders service."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from uuid import UUID
+from collections.abc import Sequence
+from datetime import datetime
 
-from events import Money, Queue, subscribe
-from orders.events import OrderCancelled, OrderConfirmed, OrderReturned
+from events.declare.queues import STREAMS
+from events.delivery.subscribe import subscribe
+from orders.events import ORDERS, OrderCancelled, OrderConfirmed, OrderReturned
 from orders.models import DailySales
-from orders.selectors import totals_of
+from orders.sales import Sold, tally
+from orders.selectors import confirmed_among, totals_of
+from orders.services import follow_refunds
 from orders.sql import add_daily_sales
-
-Sold = OrderConfirmed | OrderCancelled | OrderReturned
-
-
-@dataclass
-class Sales:
-    """What a batch adds to one day's row."""
-
-    confirmed: int = 0
-    revenue: Decimal = Decimal(0)
-    cancelled: int = 0
-    returned: int = 0
-    given_back: Decimal = Decimal(0)
+from payments.events import PaymentRefunded, PaymentRefundFailed
 
 
 @subscribe(
-    OrderConfirmed, OrderCancelled, OrderReturned,
-    queue=Queue.STREAMS, batch=1000, replay=True, read_model=DailySales,
+    OrderConfirmed, OrderCancelled, OrderReturned, PaymentRefunded,
+    queue=STREAMS, batch=1000, replay=True, read_model=DailySales,
 )  # fmt: skip
 def daily_sales(events: Sequence[Sold], times: Sequence[datetime], build: int) -> None:
-    """Counts what is sold, cancelled and returned, by day and currency."""
+    """Adds confirmed, cancelled and returned orders, and refunds, to the daily sales, by day and currency."""
     totals = totals_of([event.order_id for event in events if isinstance(event, OrderCancelled)])
-    add_daily_sales(build, tally(events, times, totals))
+    sold = confirmed_among([event.order_id for event in events if isinstance(event, PaymentRefunded)])
+    add_daily_sales(build, tally(events, times, totals, sold))
 
 
-def tally(
-    events: Sequence[Sold], times: Sequence[datetime], totals: Mapping[UUID, Money]
-) -> dict[tuple[date, str], Sales]:
-    """`totals`: what the cancelled orders came to, for a cancellation does not say."""
-    days: dict[tuple[date, str], Sales] = defaultdict(Sales)
-    for event, time in zip(events, times, strict=True):
-        match event:
-            case OrderConfirmed(total=money):
-                day = days[time.date(), money.currency]
-                day.confirmed += 1
-                day.revenue += money.amount
-            case OrderCancelled(was_confirmed=was_confirmed):
-                money = totals[event.order_id]
-                day = days[time.date(), money.currency]
-                day.cancelled += 1
-                day.given_back += money.amount * was_confirmed
-            case OrderReturned(refund=money):
-                day = days[time.date(), money.currency]
-                day.returned += 1
-                day.given_back += money.amount
-    return days
+@subscribe(PaymentRefunded, PaymentRefundFailed, queue=ORDERS, batch=200)
+def refund_status(events: Sequence[PaymentRefunded | PaymentRefundFailed]) -> None:
+    """Notes on each order whether the money that is due is back, for the lists and the dashboard of the admin."""
+    follow_refunds([event.order_id for event in events])

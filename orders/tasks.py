@@ -1,26 +1,26 @@
-"""The orders service's periodic work."""
+"""The periodic tasks of the orders service."""
 
 from celery import shared_task
 
-from events import Queue
-from events.retention import days_ago, in_batches
-from events.routing import assign
+from events.declare.queues import STREAMS
+from events.declare.routing import assign
+from events.delivery.retention import days_ago, in_batches
 from orders.models import IdempotentRequest
 
 DAYS = 1
-"""For as long is a request that is sent again answered with the first answer."""
+"""How many days the answers to idempotent requests are kept."""
 
-assign("orders.prune_idempotent_requests", Queue.STREAMS)
+assign("orders.prune_idempotent_requests", STREAMS)
 
 
 @shared_task(name="orders.prune_idempotent_requests")
 def prune_idempotent_requests() -> None:
-    """Forgets the answers to yesterday's requests. Safe to run twice at once."""
+    """Deletes answers that are older than `DAYS`. Safe to run concurrently."""
     in_batches("idempotent requests", _delete)
 
 
 def _delete(batch: int) -> int:
-    """The oldest rows have the smallest ids: as many are looked at as are deleted, and the first young one ends it."""
+    """Deletes up to `batch` of the oldest rows. It reads them by id, because the oldest rows have the smallest ids."""
     oldest = IdempotentRequest.objects.order_by("id").values_list("id", "created_at")[:batch]
     before = days_ago(DAYS)
     ids = [id_ for id_, created_at in oldest if created_at < before]

@@ -1,1 +1,1 @@
-"""Payments: money held, taken and given back."""
+"""Payments: money held, captured and refunded."""

@@ -1,19 +1,15 @@
-"""Payments and refunds, for people to look at: money moves by sagas alone."""
+"""The read-only admin pages for payments and refunds. Only sagas move money."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 from unfold.decorators import display
 
-from events.readonly import ReadOnlyAdmin, badge
+from desk.readonly import ReadOnlyAdmin, ReadOnlyInline, badge, link
+from events import Money
 from payments.models import Payment, PaymentStatus, Refund
 
 COLOURS = {
@@ -27,30 +23,23 @@ COLOURS = {
 }
 
 
-class RefundInline(TabularInline):
+class RefundInline(ReadOnlyInline):
     model = Refund
-    fields = ("refund_id", "amount", "created_at")
+    fields = ("refund_id", "money", "created_at")
     readonly_fields = fields
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
+    has_history = False
     list_display = ("order_id", "status_badge", "money", "reason", "created_at")
     list_filter = (("status", ChoicesCheckboxFilter),)
     search_fields = ("order_id__exact",)
-    search_help_text = "The whole id of an order"
+    search_help_text = "Enter a complete order id"
     ordering = ("-order_id",)
     sortable_by = ()
     fields = (
-        "order_link", "status_badge", "money", "refunded", "reason", "authorization_id", "authorization_key",
+        "order_link", "status_badge", "money", "refunded_money", "reason", "authorization_id", "authorization_key",
         "created_at", "updated_at",
     )  # fmt: skip
     inlines = (RefundInline,)
@@ -59,16 +48,21 @@ class PaymentAdmin(ReadOnlyAdmin):
     def status_badge(self, payment: Payment) -> SafeString:
         return badge(payment.status, COLOURS[PaymentStatus(payment.status)])
 
+    @display(description="Refunded")
+    def refunded_money(self, payment: Payment) -> str:
+        return str(Money(payment.refunded, payment.currency))
+
     @display(description="Order")
     def order_link(self, payment: Payment) -> SafeString:
         url = reverse("admin:orders_order_change", args=[payment.order_id])
-        return format_html('<a class="text-link" href="{}">{}</a>', url, payment.order_id)
+        return link(url, payment.order_id)
 
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
-    list_display = ("key", "payment_id", "amount", "created_at")
+    has_history = False
+    list_display = ("key", "payment_id", "money", "created_at")
     list_select_related = ("payment",)
     ordering = ("-created_at",)
     sortable_by = ()
-    fields = ("key", "payment", "amount", "refund_id", "created_at")
+    fields = ("key", "payment", "money", "refund_id", "created_at")

@@ -1,4 +1,4 @@
-"""A payment as its events tell it: a pure fold."""
+"""The state of a payment, folded from its events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from payments.events import PaymentAuthorized, PaymentFailed, PaymentRefunded, P
 
 
 class PaymentState(msgspec.Struct, frozen=True):
-    """All of a payment that is in the log; `amount` only once the money was held."""
+    """The part of a payment that the log holds. `amount` is None until the payment was authorized."""
 
     status: str = "pending"
     amount: Money | None = None
@@ -23,9 +23,9 @@ class PaymentState(msgspec.Struct, frozen=True):
 
 
 def evolve(state: PaymentState | None, event: Any) -> PaymentState:
-    """What `event` makes of the payment. It does not ask whether the event was legal: it has happened.
+    """Applies `event` to the payment without checking its legality, because the event has already happened.
 
-    An event that it does not know changes nothing of what is compared with the row.
+    An event of an unknown type leaves the state unchanged.
     """
     before = state or PaymentState()
     match event:
@@ -46,5 +46,5 @@ def evolve(state: PaymentState | None, event: Any) -> PaymentState:
 
 
 def short(reason: str) -> str:
-    """As much of a reason as the payment keeps; its event has all of it."""
+    """The part of a reason that the payment's column can hold. The event holds the full text."""
     return reason[:100]

@@ -1,17 +1,20 @@
-"""The payment of an order and its refunds. Card data never come here, only the processor's tokens."""
+"""The payment of an order and its refunds. They hold only the processor's tokens, never card data."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from uuid import UUID
 
 from django.db import models
 
 from events import Money
-from events.aggregate import Aggregate
+from events.declare.money_fields import AmountField
+from events.log.aggregate import Aggregate
 from payments.events import (
     PaymentAuthorized,
     PaymentFailed,
     PaymentRefunded,
+    PaymentRefundFailed,
     PaymentSucceeded,
     PaymentVoided,
 )
@@ -29,16 +32,16 @@ class PaymentStatus(models.TextChoices):
 
 
 class Payment(Aggregate):
-    """One per order. `authorization_key` undoes an authorization even if its answer never came."""
+    """The payment of one order. `authorization_key` can void an authorization even if its answer was lost."""
 
     stream_kind = "payment"
     evolve = staticmethod(evolve)
 
     order_id = models.UUIDField(primary_key=True, editable=False)
     token = models.CharField(max_length=255, editable=False)
-    amount = models.DecimalField(max_digits=14, decimal_places=2)
+    amount = AmountField()
     currency = models.CharField(max_length=3)
-    refunded = models.DecimalField(max_digits=14, decimal_places=2, default=Decimal(0), db_default=Decimal(0))
+    refunded = AmountField(default=Decimal(0), db_default=Decimal(0))
     status = models.CharField(max_length=20, choices=PaymentStatus, default=PaymentStatus.PENDING)
     reason = models.CharField(max_length=100, blank=True)
     authorization_key = models.CharField(max_length=255, editable=False)
@@ -77,13 +80,25 @@ class Payment(Aggregate):
         self.status = PaymentStatus.VOIDED
         self.record(PaymentVoided(order_id=self.order_id))
 
-    def refund(self, amount: Decimal, refund_id: str) -> None:
-        """Some of the money, or all of it. The database refuses to give back more than there was."""
+    def refund(self, amount: Decimal, refund_id: str, part: UUID) -> None:
+        """Some of the money, or all of it. The database refuses a refund of more than was captured."""
         self.refunded += amount
         complete = self.refunded >= self.amount
         self.status = PaymentStatus.REFUNDED if complete else PaymentStatus.PARTIALLY_REFUNDED
-        money = Money(amount, self.currency)
-        self.record(PaymentRefunded(order_id=self.order_id, amount=money, refund_id=refund_id, complete=complete))
+        self.record(
+            PaymentRefunded(
+                order_id=self.order_id, amount=Money(amount, self.currency), refund_id=refund_id, complete=complete,
+                part=part,
+            )
+        )  # fmt: skip
+
+    def fail_refund(self, amount: Decimal, part: UUID, *, reason: str, detail: str) -> None:
+        """Records that money could not be given back. It changes nothing of the payment."""
+        self.record(
+            PaymentRefundFailed(
+                order_id=self.order_id, amount=Money(amount, self.currency), part=part, reason=reason, detail=detail
+            )
+        )  # fmt: skip
 
     def folded(self) -> PaymentState:
         held = self.money if self.authorization_id else None
@@ -91,13 +106,17 @@ class Payment(Aggregate):
 
 
 class Refund(models.Model):
-    """Money given back; `key` is the idempotency key that the processor knows it by."""
+    """Money refunded; `key` is the idempotency key that the processor knows it by."""
 
     key = models.CharField(max_length=255, primary_key=True)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
-    amount = models.DecimalField(max_digits=14, decimal_places=2)
+    amount = AmountField()
     refund_id = models.CharField(max_length=255)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.payment.currency}"
+        return str(self.money)
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.payment.currency)

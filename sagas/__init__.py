@@ -1,9 +1,10 @@
 """The kernel of sagas: stages as chords over cohorts, compensation, sweep. It knows events, and no service.
 
-`sagas.start` holds what needs the database: `start`, `abort`, `sweep`.
+What needs Django's models lies in modules of its own: `sagas.saga.Saga`, `sagas.decorators.action` and
+`network_action`, and `sagas.start` with `start` and `abort`.
 """
 
-from sagas.actions import Answer, Call, Refusals, action, network_action
-from sagas.declare import Pivot, Saga, Step, Together
+from sagas.definition import Pivot, Step, Together
+from sagas.values import Answer, Call, GivenUp, Refusals
 
-__all__ = ["Answer", "Call", "Pivot", "Refusals", "Saga", "Step", "Together", "action", "network_action"]
+__all__ = ["Answer", "Call", "GivenUp", "Pivot", "Refusals", "Step", "Together"]

@@ -11,8 +11,8 @@ class SagaRun(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     saga = models.CharField(max_length=100)
-    subject = models.UUIDField(help_text="The order's id", db_index=True)
-    part = models.UUIDField(null=True, help_text="What of the order it is for, if not for the whole: a return's id")
+    subject = models.UUIDField(help_text="The id of what the saga is about", db_index=True)
+    part = models.UUIDField(null=True, help_text="The part of the subject that it is for; empty if it is for the whole")
     state = models.CharField(max_length=12, choices=[(state, state) for state in RunState])
     aborted = models.BooleanField(default=False, help_text="Somebody asked for compensation")
     reason_code = models.CharField(max_length=100, blank=True)
@@ -38,7 +38,7 @@ class SagaStep(models.Model):
     """One step of a run, keyed by its name, claimed by conditional update."""
 
     pk = models.CompositePrimaryKey("run_id", "name")
-    # No constraint: five looks at the run for every order. Both are written, and in the end deleted, together.
+    # No constraint: it would cost five looks at the run. Both are written, and in the end deleted, together.
     run = models.ForeignKey(
         SagaRun, on_delete=models.CASCADE, related_name="steps", db_index=False, db_constraint=False
     )

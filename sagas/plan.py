@@ -1,7 +1,7 @@
 """What comes next for a run: a pure function of its saga's stages and the states of its steps.
 
-It knows no clock, no queue and no database. Whoever asks twice gets the same answer, so that lost, late and
-doubled messages cannot lead a run astray.
+It knows no clock, no queue and no database. The same states always give the same answer, so lost, late
+and doubled messages cannot lead a run astray.
 """
 
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def plan(
     in_flight: frozenset[str] = frozenset(),
     aborted: bool = False,
 ) -> Decision:
-    """The next move. `in_flight` names steps that somebody is performing at this moment under a lease;
+    """The next move. `in_flight` names steps that a worker is performing now, under a lease;
     `aborted` asks for compensation, and is too late once a pivot has begun. A skipped step counts as done
     going forward, and as undone going backward.
     """

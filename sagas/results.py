@@ -1,4 +1,8 @@
-"""Where the parts of a chord are counted. Nobody waits for a result, so none is kept, and nobody listens for one."""
+"""The result backend: it counts the parts of the sagas' chords, and is Celery's own for every other task.
+
+A saga's outcome is in its rows, so its parts keep no result. Any other task keeps one if it asks for it with
+`ignore_result=False`: `AsyncResult.get()`, `group` and `chord` then work as Celery documents them.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,14 @@ from celery import Celery
 from celery.backends import redis
 from celery.utils import uuid
 
-from events.broker import AWAY
-from events.queues import Queue, served_here
+from events.declare.queues import Queue, served_here
+from events.delivery.broker import AWAY
 
-MANY = 50
+LIGHT_LOAD_RUNS = 50
 """Runs that are worth a message, so that another worker can take them."""
 COUNT = Path(__file__).with_name("count_part.lua")
+COUNTED = "counted"
+"""The mark in the body of a chord that `send_chord` sent: its parts are counted here. No chord of Celery's has it."""
 log = structlog.get_logger(__name__)
 
 
@@ -33,47 +39,43 @@ def send_chord(app: Celery, parts: Sequence[tuple[str, Sequence[Any]]], body: Bo
     """Sends the parts, (task, arguments) each; on the wire, and to workers, it is Celery's own chord.
 
     `celery.chord` copies, freezes and walks its parts as for one that is nested; that took three times as long as
-    the sending, and every order waits for it. Raises what the broker's client raises when the broker is away.
+    the sending, and every order waits for it. Raises what the broker's client raises when the broker is unreachable.
     """
     last = app.signature(body.task, args=body.args, immutable=True, queue=str(body.queue), task_id=uuid())
     last["chord_size"] = len(parts)
-    group = uuid()
+    last[COUNTED] = True
+    shared = {"group_id": uuid(), "chord": cast("Any", last), "ignore_result": True, "add_to_parent": False}
     for index, (task, args) in enumerate(parts):
-        app.send_task(task, args=args, group_id=group, group_index=index, chord=cast("Any", last), add_to_parent=False)
+        app.send_task(task, args=args, group_index=index, **shared)
 
 
 class Backend(redis.RedisBackend):
-    """Named by `result_backend`. For chords whose body takes no results: it is sent when all parts have ended.
+    """Named by `result_backend`. Celery's Redis backend, with a shorter way for the chords that `send_chord` sent.
 
-    Celery's own keeps the result of every part for an hour, and takes six round trips from the end of the last one to
-    the body, which every order waits for. It subscribes to these results, too, in whichever process sends the chord,
-    and keeps that for ever. With Redis away it tries for 20 s, and then raises a RuntimeError.
+    Their body takes no results. Celery's own way would keep the result of every part for an hour, subscribe to it in
+    the process that sends the chord, and take six round trips from the end of the last part to the body, for which
+    every order waits. The shorter way is one round trip for each part (`count_part.lua`).
     """
 
     app: Any
     expires: int
 
-    def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Before a part is sent."""
-
-    def add_pending_result(self, result: Any, weak: bool = False) -> Any:
-        """When the chord looks at its parts."""
-        return result
-
-    def store_result(self, task_id: str, result: Any, state: str, *args: Any, **options: Any) -> Any:
-        """When a part has ended, well or not."""
-        return result
-
     def on_chord_part_return(
         self, request: Any, state: str, result: Any, propagate: bool | None = None, **options: Any
     ) -> None:
-        """A part has ended. A body that is counted and then not sent is made up for by the sweep."""
+        """A part of a chord has ended, well or not."""
+        if request.chord.get(COUNTED):
+            self._on_counted_part(request)
+        else:
+            super().on_chord_part_return(request, state, result, propagate, **options)
+
+    def _on_counted_part(self, request: Any) -> None:
+        """The last part sends the body. If that fails after counting, the sweep asks for these runs again."""
         body = request.chord
-        if not (request.id and request.group and body.get("chord_size")):
-            return
         try:
             if self._count(request.group, request.id, body["chord_size"]) and not self._run_here(body):
-                self.app.send_task(body["task"], args=body["args"], add_to_parent=False, **body["options"])
+                options = {**body["options"], "ignore_result": True, "add_to_parent": False}
+                self.app.send_task(body["task"], args=body["args"], **options)
         except AWAY as error:
             log.warning("chord not counted; the sweep will ask again", group=request.group, error=str(error))
 
@@ -83,12 +85,12 @@ class Backend(redis.RedisBackend):
         False where that is not so, or it failed: then it is sent. Rows decide, so it may begin twice.
         """
         (run_ids,) = body["args"]
-        if body["options"]["queue"] not in served_here() or len(run_ids) > MANY:
+        if body["options"]["queue"] not in served_here() or len(run_ids) > LIGHT_LOAD_RUNS:
             return False
         try:
             self.app.tasks[body["task"]](run_ids)
         except Exception as error:  # noqa: BLE001  whatever it is, the runs must go on
-            log.warning("body not run at once, but sent", task=body["task"], error=str(error))
+            log.warning("body failed in this worker; sending it", task=body["task"], error=str(error))
             return False
         return True
 

@@ -2,31 +2,32 @@
 
 from celery import shared_task
 
-from events.ids import ids_of
-from events.queues import Queue, served_here
-from events.routing import assign
-from sagas.cohorts import go_on_here
-from sagas.retention import prune
-from sagas.start import sweep
+from events.declare.ids import ids_of
+from events.declare.queues import STREAMS
+from events.declare.routing import assign
+from sagas.engine.cohorts import decide_next
+from sagas.engine.dispatch import DECIDE
+from sagas.engine.retention import prune
+from sagas.engine.sweep import sweep
 
-assign("sagas.settle", Queue.ORDERS)
-assign("sagas.sweep", Queue.ORDERS)
-assign("sagas.prune", Queue.STREAMS)
+assign(DECIDE, STREAMS)
+assign("sagas.sweep", STREAMS)
+assign("sagas.prune", STREAMS)
 
 
-@shared_task(name="sagas.settle")
-def settle_task(run_ids: list[str]) -> None:
+@shared_task(name=DECIDE)
+def decide_task(run_ids: list[str]) -> None:
     """The body of a stage's chord: it only wakes the runs, their rows decide."""
-    go_on_here(ids_of(run_ids), served_here())
+    decide_next(ids_of(run_ids))
 
 
 @shared_task(name="sagas.sweep")
 def sweep_task() -> None:
-    """Asks again for every run that is late."""
+    """Decides again for every run that is late."""
     sweep()
 
 
 @shared_task(name="sagas.prune")
 def prune_task() -> None:
-    """Forgets runs that ended long ago. Safe to run twice at once."""
+    """Deletes runs that ended long ago. Safe to run twice concurrently."""
     prune()

@@ -1,9 +1,17 @@
 """The test database, also for tests that only real processes write to."""
 
+import os
 from typing import Any
 
 import pytest
 from django.test.utils import setup_databases
+
+pytest_plugins = ["events.testing.plugin"]
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The workers that `-n auto` starts: two more than there are processors, because many tests wait for processes."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(scope="session")

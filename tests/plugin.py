@@ -21,8 +21,16 @@ from orderproject.stack.errors import ProcessFailed
 from orderproject.stack.ports import free_port
 from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
 
-# A test database need not survive a power cut.
-UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+UNSAFE_BUT_FAST = {
+    # A test database need not survive a power cut.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    # What a test leaves behind must not hold locks for which every later test then waits.
+    "statement_timeout": "100s",
+    "idle_in_transaction_session_timeout": "100s",
+    "client_connection_check_interval": "1s",
+}
 ATTEMPTS = 3
 
 

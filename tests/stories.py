@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from uuid_utils.compat import uuid7
 
 from events import Money
-from events.log import emit
+from events.log.append import emit
 from events.models import Attempt, Delivery, DeliveryState
 from inventory.events import Allocation, InventoryReleased
 from inventory.models import Product, Reservation, Stock, Warehouse
@@ -51,7 +51,7 @@ def confirmed(**options: str) -> Order:
     reservation.hold(allocations)
     reservation.commit(allocations)
     reservation.save()
-    payment = _payment(order)
+    payment = payment_of(order)
     payment.authorize("auth_1")
     payment.succeed()
     payment.save()
@@ -66,7 +66,7 @@ def confirmed(**options: str) -> Order:
 
 def capture_failed() -> Order:
     order = placed()
-    payment = _payment(order)
+    payment = payment_of(order)
     payment.authorize("auth_1")
     payment.fail("capture_failed", "The card's bank refused the capture.")
     payment.void()
@@ -151,7 +151,7 @@ def settle_deliveries(order: Order) -> None:
     Delivery.objects.filter(id__in=ids).update(state=DeliveryState.DONE, done_at=datetime.now(UTC))
 
 
-def _payment(order: Order) -> Payment:
+def payment_of(order: Order) -> Payment:
     return Payment(
         order_id=order.id, token="tok", amount=order.total, currency=order.currency, authorization_key=str(order.id)
     )

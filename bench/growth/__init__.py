@@ -1,4 +1,4 @@
-"""A shop that has been selling for two years: its orders with all that they left behind, loaded with COPY."""
+"""Loads the data of two years of orders with COPY: orders, payments, events, sagas and e-mails."""
 
 from bench.growth.load import Loaded, load
 

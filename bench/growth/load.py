@@ -1,4 +1,4 @@
-"""`load(database_url, orders)`: fills a database with a schema and a catalogue, and without orders."""
+"""`load(database_url, orders)` adds stored orders to a database that has a schema and products but no orders."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from django.conf import settings
 from bench.growth.tables import Part, fill, make, strip
 from bench.project import configure
 
-if TYPE_CHECKING:  # what needs the project's settings is imported once they are there
-    from bench.growth.past import Past
+if TYPE_CHECKING:  # needs configured settings, so it is imported later
+    from bench.growth.history import History
 
 DAYS = 730.0
 ENDED = timedelta(hours=1)
-"""For so long nobody has ordered anything when the measuring begins."""
+"""The time between the last stored order and the measurement."""
 LONGEST_FIRST = (
     "events_storedevent", "notifications_notification", "orders_orderline", "inventory_hold", "orders_order",
     "payments_payment", "inventory_reservation", "sagas_sagastep", "sagas_sagarun", "events_delivery",
@@ -34,7 +34,7 @@ WHERE %(skus)s::text[] IS NULL OR product.sku = ANY(%(skus)s)
 ORDER BY product.sku, warehouse.priority, warehouse.code
 """
 DAILY_SALES = """
-INSERT INTO orders_dailysales (build, day, currency, confirmed, revenue, cancelled, returned, given_back)
+INSERT INTO orders_dailysales (build, day, currency, confirmed, revenue, cancelled, returned, refunded)
 SELECT 1, (updated_at AT TIME ZONE 'UTC')::date, currency, count(*), sum(total), 0, 0, 0
 FROM orders_order GROUP BY 2, 3
 """
@@ -44,27 +44,27 @@ SIZE = "SELECT pg_database_size(current_database())"
 
 @dataclass(frozen=True)
 class Loaded:
-    """`sold`: what of each SKU these orders keep; the stock is as it was, so before them there was so much more."""
+    """The loaded data. `sold` is the quantity of each SKU in these orders; the load does not change the stock."""
 
     orders: int
     sold: dict[str, int]
     seconds: float
     gib: float
-    """Of the whole database, with indexes."""
+    """The size of the whole database with indexes."""
 
 
 def load(
     database_url: str, orders: int, *, days: float = DAYS, skus: Sequence[str] | None = None, processes: int = 2
 ) -> Loaded:
-    """So many confirmed orders of two products each, spread over the last days, with all that they left behind.
+    """Loads confirmed orders of two products each, spread over the last `days`, with all their rows.
 
-    Deliveries are there for the last 30 days and sagas for the last 90, as production's retention leaves them. With one
-    process all happens in this one. Raises ValueError where there are orders already, or no products; a load that
-    fails leaves the database without its indexes. Whoever measures next lets the server write a checkpoint first.
+    As with production's retention, deliveries exist for the last 30 days and sagas for the last 90. With `processes=1`
+    everything runs in this process. Raises ValueError if there are orders or no products. A failed load leaves the
+    database without its indexes. Run CHECKPOINT before you measure.
     """
     began = time.monotonic()
     configure(database_url)
-    past = _past(database_url, orders, days, skus)
+    past = _history(database_url, orders, days, skus)
     stripped = strip(database_url, LONGEST_FIRST)
     if processes == 1:
         for table in LONGEST_FIRST:
@@ -84,23 +84,23 @@ def load(
     return Loaded(orders, sold, time.monotonic() - began, size / 2**30)
 
 
-def _past(database_url: str, orders: int, days: float, skus: Sequence[str] | None) -> Past:
-    from bench.growth.past import Past
-    from bench.growth.story import Article
+def _history(database_url: str, orders: int, days: float, skus: Sequence[str] | None) -> History:
+    from bench.growth.history import History
+    from bench.growth.row_template import Article
 
     with psycopg.connect(database_url) as connection:
         rows = connection.execute(ARTICLES, {"skus": list(skus) if skus is not None else None}).fetchall()
     if not rows:
-        raise ValueError("there are no products with a shelf: make the catalogue first")
-    forgotten = {
+        raise ValueError("there are no products with stock: seed the catalogue first")
+    retention = {
         "events_delivery": settings.RETENTION_DELIVERIES,
         "sagas_sagarun": settings.RETENTION_SAGAS,
         "sagas_sagastep": settings.RETENTION_SAGAS,
     }
-    return Past(orders, days, datetime.now(UTC) - ENDED, tuple(Article(*row) for row in rows), forgotten)
+    return History(orders, days, datetime.now(UTC) - ENDED, tuple(Article(*row) for row in rows), retention)
 
 
-def _fill(database_url: str, table: str, past: Past, parts: Sequence[Part]) -> None:
-    from bench.growth.story import COLUMNS
+def _fill(database_url: str, table: str, past: History, parts: Sequence[Part]) -> None:
+    from bench.growth.row_template import COLUMNS
 
     fill(database_url, table, COLUMNS[table].split(), past.lines_of(table), parts)

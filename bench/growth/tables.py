@@ -1,4 +1,4 @@
-"""Filling empty tables with COPY as fast as they go: rows, then indexes, then foreign keys, as a dump is restored."""
+"""Fills empty tables with COPY as fast as possible: first rows, then indexes, then foreign keys, like pg_restore."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 MEMORY = "512MB"
-"""For making an index; a setting of this session, as an operator sets it for a restore."""
+"""maintenance_work_mem for creating indexes, in this session only."""
 
 FOREIGN_KEYS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
@@ -28,7 +28,7 @@ WHERE tablename = ANY(%(tables)s) AND NOT EXISTS (
 
 @dataclass(frozen=True)
 class Part:
-    """Something of a table that is taken away and put back: how it was defined."""
+    """An index or a constraint that is dropped and created again."""
 
     table: str
     name: str
@@ -43,7 +43,7 @@ class Part:
 
     @property
     def make(self) -> sql.Composed:
-        definition = sql.SQL(self.definition)  # the server's own words
+        definition = sql.SQL(self.definition)  # from pg_get_indexdef or pg_get_constraintdef
         if self.constraint:
             return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(*self._names, definition)
         return sql.Composed([definition])
@@ -55,7 +55,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Stripped:
-    """What was taken from the tables: indexes and keys of each, and the foreign keys to and from them."""
+    """The dropped indexes, keys and foreign keys of the tables."""
 
     indexes: list[Part]
     foreign_keys: list[Part]
@@ -65,11 +65,11 @@ class Stripped:
 
 
 def strip(url: str, tables: Sequence[str]) -> Stripped:
-    """Takes indexes and keys away, in one transaction. Raises ValueError for a table that has rows."""
+    """Drops indexes and keys in one transaction. Raises ValueError if a table has rows."""
     with psycopg.connect(url) as connection:
         for table in tables:
             if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table))).fetchone():
-                raise ValueError(f"{table} has rows: the past can only be loaded before anything has happened")
+                raise ValueError(f"{table} has rows: load stored orders only into empty tables")
         foreign = _parts(connection, FOREIGN_KEYS, tables, constraint=True)
         keys = _parts(connection, KEYS, tables, constraint=True)
         indexes = _parts(connection, INDEXES, tables, constraint=False)
@@ -84,12 +84,12 @@ def _parts(connection: psycopg.Connection, query: str, tables: Sequence[str], *,
 
 
 def fill(url: str, table: str, columns: Sequence[str], blocks: Iterable[str], parts: Sequence[Part]) -> None:
-    """In one transaction, so that the rows are frozen and nothing is left for autovacuum; then what was taken away."""
+    """Copies the rows in one transaction, so that they are frozen and need no autovacuum; then creates `parts`."""
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("SET maintenance_work_mem = {}").format(MEMORY))
         connection.execute("SET synchronous_commit = off")
-        connection.execute("SET events.erasable = on")  # the log may be emptied, as tests do; it is empty
+        connection.execute("SET events.erasable = on")  # allows TRUNCATE on the log, which is empty
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(sql.Identifier(table)))
             with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FREEZE)").format(sql.Identifier(table), names)) as copy:

@@ -1,4 +1,4 @@
-"""Lines for COPY in its text format, in which what differs from order to order stays open."""
+"""Lines in COPY's text format, with placeholders for the values that differ from order to order."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from uuid import UUID
 
 
 class Open(str):
-    """Text that goes into a line as it is: it holds names to be filled in with `%`, and no other `%`."""
+    """Text that is written without escaping. It contains `%` placeholders and no other `%`."""
 
     __slots__ = ()
 
 
 ORDER, CUSTOMER, MAIL = UUID(int=1), UUID(int=2), UUID(int=3)
 AUTHORIZATION, NUMBER = "@authorization@", "@number@"
-"""What stands for something of each order wherever text is made of it."""
+"""Values that the templates use in place of real values, and their placeholders."""
 ID = "%(time)s-7{0:03x}-%(tail)s"
-"""A UUID of version 7 at the order's time; the number tells those of one order apart, and keeps them in order."""
+"""A UUID of version 7 with the order's time. The number makes the ids of one order unique and sorts them."""
 RUN, CORRELATION = Open(ID.format(0x010)), Open(ID.format(0x011))
 LEASE = Open(ID.format(0x012))
 TRACE = Open("00-%(mixed)s%(mixed)s-%(mixed)s-01")
@@ -32,7 +32,7 @@ STANDING_FOR = {
 
 
 def moment(tenth: int) -> Open:
-    """So many tenths into the second in which the order was placed, and some thousandths."""
+    """A time in the second in which the order was placed, `tenth` tenths of a second in."""
     return Open(f"%(second)s.{tenth}%(thousandths)s+00")
 
 
@@ -40,12 +40,12 @@ PLACED, CONFIRMED, SENT = moment(1), moment(6), moment(7)
 
 
 def event_id(place: int) -> Open:
-    """Of the order's events, counted from 0."""
+    """The id of the order's event number `place`, counted from 0."""
     return Open(ID.format(place + 1))
 
 
 def position(place: int) -> Open:
-    """In the log."""
+    """The position of the order's event number `place` in the log."""
     return Open(f"%(position{place})s")
 
 
@@ -54,7 +54,7 @@ def as_json(value: Mapping[str, Any]) -> str:
 
 
 def line(row: Iterable[Any]) -> str:
-    """With a tab between values and a newline at the end; filled in with `%`."""
+    """A line of COPY with tabs between the values, for filling in with `%`."""
     return "\t".join(_written(value) for value in row) + "\n"
 
 

@@ -1,1 +1,1 @@
-"""Our own stack as a contender: all of its processes, as in production."""
+"""Our stack as a contender, with all of its processes as in production."""

@@ -1,7 +1,7 @@
-"""`python -m bench.ours --scenario storm --orders 6000 --database-url … --redis-url …`: our own stack, measured.
+"""`python -m bench.ours --scenario storm --orders 6000 --database-url … --redis-url …`: measures our stack.
 
-The database must be empty and so must Valkey. Starts all processes, runs the scenarios one after the other on them,
-and prints a `Sample` as a line of JSON for each.
+Needs an empty database and an empty Valkey. It starts all processes, runs the scenarios one after the other, and prints
+a `Sample` as a line of JSON for each.
 """
 
 import argparse
@@ -20,14 +20,16 @@ from bench.sample import Sample
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.ours")
-    parser.add_argument("--scenario", action="append", required=True, help="may be given several times")
-    parser.add_argument("--orders", action="append", type=int, required=True, help="as often as --scenario")
+    parser.add_argument("--scenario", action="append", required=True, help="the scenario to run; can be repeated")
+    parser.add_argument(
+        "--orders", action="append", type=int, required=True, help="its number of orders; repeat it for each --scenario"
+    )
     parser.add_argument("--database-url", required=True)
     parser.add_argument("--redis-url", required=True)
     parser.add_argument("--gateway", choices=["inprocess", "http"], default="inprocess")
-    parser.add_argument("--past", type=int, default=0, help="so many orders are there before the first one")
-    parser.add_argument("--admin-url", default="", help="the superuser's; needed with --past")
-    parser.add_argument("--data", type=Path, help="where logs and sockets are; by default a folder that is removed")
+    parser.add_argument("--past", type=int, default=0, help="the number of stored orders to load first")
+    parser.add_argument("--admin-url", default="", help="the superuser's URL; required with --past")
+    parser.add_argument("--data", type=Path, help="the folder for logs and sockets; by default a temporary one")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""A payment gateway that is a function of this process, as the one that the peers call: it answers at once."""
+"""A payment gateway that runs in this process and answers immediately, like the one of the peers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from payments.gateway.port import Authorization, Charge, Declined, GatewayUnavai
 from payments.gateway.tokens import rule_for
 
 SLOW = "tok_slow"
-"""The token of a card whose every call takes `DELAY`."""
+"""The token of a card for which every call takes `DELAY` seconds."""
 DELAY = 0.3
-"""Seconds."""
+"""Seconds per call."""
 
 
 class InstantGateway:
-    """Approves by the sandbox's rules for tokens. `BENCH_GATEWAY_DELAY` is the time of every call, in seconds.
+    """Follows the sandbox's rules for tokens. `BENCH_GATEWAY_DELAY` is the duration of every call in seconds.
 
-    Keeps no books: its answers follow from what it is asked, so one key is answered alike however often it comes.
+    It has no ledger. Its answers depend only on the request, so a repeated key gets the same answer.
     """
 
     def __init__(self, *, timeout: float) -> None:

@@ -1,4 +1,4 @@
-"""What is for sale while we measure."""
+"""Seeds the products of the benchmark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PLACE = "BENCH"
 
 
 def seed(flash: int) -> dict[str, int]:
-    """One warehouse with plenty of everything, but `flash` of one product; returns what is on hand of each."""
+    """Creates one warehouse with ample stock, except `flash` pieces of one product. Returns the stock by SKU."""
     stocked = {**dict.fromkeys([*SPREAD, *WIDE], PLENTY), FLASH: flash}
     Warehouse.objects.create(code=PLACE, name="The benchmark's", priority=1)
     Product.objects.bulk_create(Product(sku=sku, name=sku.title(), price=PRICE) for sku in stocked)

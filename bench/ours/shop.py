@@ -1,4 +1,4 @@
-"""Our stack while it is measured: customers place orders, and all of them are waited for."""
+"""Our running stack: places orders through clients and waits until all are finished."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from bench.orders import SPREAD
 from bench.ours import stack
 from bench.ours.seed import seed
 from bench.reconciliation import reconcile, reconcile_since
-from orderproject.auth import access_token
+from orderproject.accounts.auth import access_token
 from orderproject.models import User
 from orderproject.stack.deployment import Deployment
 from orderproject.stack.errors import StackError
 from orderproject.stack.processes import PROJECT, Process, how_it_ended
 
 GLANCE = 0.05
-"""Seconds between two looks at whether all is finished: a figure is too low by at most that."""
+"""Seconds between checks whether all orders are finished. Times are too long by at most this."""
 CLIENTS = 64
 WARM_UP = 40
-"""Orders before the first scenario, the same for every contender."""
+"""The number of warm-up orders, the same for every contender."""
 LOST = 120.0
-"""Seconds without any order finished after which it is given up."""
+"""Seconds without a finished order after which the run fails."""
 
-NOBODY = UUID(int=0)
-"""Sorts before every order's id."""
+NO_ORDER = UUID(int=0)
+"""An id that sorts before every order's id."""
 FINISHED = """
 SELECT NOT EXISTS (SELECT FROM events_delivery WHERE state = 'pending')
    AND NOT EXISTS (SELECT FROM sagas_sagarun WHERE wake_at IS NOT NULL AND state IN ('running', 'compensating'))
@@ -54,12 +54,12 @@ LAST_ORDER = "SELECT id FROM orders_order ORDER BY id DESC LIMIT 1"
 
 
 class Stuck(StackError):
-    """Work that does not end, or a process that died; says which."""
+    """Orders do not finish, or a process died. The message says which."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What clients are to do. `rate` and `clients` as in `bench.load`."""
+    """The load to generate. `rate` and `clients` are those of `bench.load`."""
 
     orders: int
     kind: str = "spread"
@@ -75,7 +75,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Run:
-    """Orders that were placed and are finished; `finished` is the moment at which that was seen."""
+    """A finished run. `finished` is the time at which all orders were found to be finished."""
 
     load: Load
     result: Result
@@ -85,15 +85,15 @@ class Run:
 
     @property
     def per_second(self) -> float:
-        """From the first request to the end of the last order, with its mail."""
+        """Orders per second, from the first request until the last order is finished and its e-mail sent."""
         return self.load.orders / (self.finished - self.result.began)
 
 
 @dataclass
 class Shop:
-    """The running stack. `stocked` is what was on hand before the first order, `past` how many orders were there then.
+    """The running stack. `stocked` is the stock before the first order, `past` the number of orders stored before.
 
-    `since` is the last of those, and no id where there were none.
+    `since` is the id of the last stored order, or `NO_ORDER` without any.
     """
 
     at: Deployment
@@ -101,12 +101,12 @@ class Shop:
     processes: dict[str, Process]
     stocked: dict[str, int]
     past: int = 0
-    since: UUID = NOBODY
+    since: UUID = NO_ORDER
     problems: list[str] = field(default_factory=list)
     expected: dict[str, int] = field(default_factory=lambda: {"confirmed": 0, "cancelled": 0})
 
     def run(self, load: Load, *, cancelled: int = 0) -> Run:
-        """Places the orders, waits until all is finished, and notes what did not end as expected."""
+        """Places the orders, waits until all are finished, and records unexpected outcomes as problems."""
         used = self.cpu_seconds()
         last = last_order()
         result = self.place(load, cancelled=cancelled)
@@ -116,11 +116,11 @@ class Shop:
         return Run(load, result, finished, _column(TIMES, [last]), spent)
 
     def warm_up(self) -> None:
-        """So that no figure tells of imports, connections and first plans."""
+        """Warms up, so that figures exclude imports, connections and first query plans."""
         self.run(Load(WARM_UP))
 
     def place(self, load: Load, *, cancelled: int = 0) -> Result:
-        """From a process of its own, and returns when each request has its answer."""
+        """Places orders from a separate process; returns when each request has its response."""
         command = [sys.executable, "-m", "bench.load", "--port", str(self.at.port), *load.arguments]
         with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as clients:
             assert clients.stdin is not None
@@ -128,12 +128,12 @@ class Shop:
             clients.stdin.write(f"{self._token()}\n".encode())
             clients.stdin.flush()
             if clients.stdout.readline() != b"ready\n":
-                raise Stuck("the clients could not start: see above")
+                raise Stuck("the load generator did not start: see its output above")
             clients.stdin.write(b"go\n")
             clients.stdin.flush()
             said = clients.stdout.read()
         if not said:
-            raise Stuck("the clients ended without a result: see above")
+            raise Stuck("the load generator ended without a result: see its output above")
         result = msgspec.json.decode(said, type=Result)
         self.problems += [f"{count} requests failed: {why}" for why, count in result.failures.items()]
         self.expected["confirmed"] += load.orders - cancelled
@@ -141,7 +141,7 @@ class Shop:
         return result
 
     def wait_until_finished(self) -> float:
-        """Returns the moment. Raises Stuck."""
+        """Waits until all orders are finished; returns that time. Raises Stuck."""
         moved, before = time.monotonic(), None
         asked = 0.0
         while not _value(FINISHED):
@@ -151,17 +151,17 @@ class Shop:
                 moved = asked if now != before else moved
                 before = now
                 if asked - moved > LOST:
-                    raise Stuck(f"nothing moves; orders by status: {now}\n{self.logs()}")
+                    raise Stuck(f"no order finishes any more; orders by status: {now}\n{self.logs()}")
             time.sleep(GLANCE)
         return time.time()
 
     def check_statuses(self) -> None:
         found = {**dict.fromkeys(self.expected, 0), **dict(_rows(STATUSES, [self.since]))}
         if found != self.expected:
-            self.problems.append(f"orders by status are {found}, and should be {self.expected}")
+            self.problems.append(f"orders by status are {found} instead of {self.expected}")
 
     def reconcile(self) -> list[str]:
-        """All problems so far, those that clients saw among them. Of a past much is forgotten, so it is left out."""
+        """All problems so far, including failed requests. With stored orders, only the new ones are reconciled."""
         if self.past:
             return [*self.problems, *reconcile_since(self.since, self.stocked)]
         sandbox = self.at.sandbox_url if self.gateway == "http" else ""
@@ -170,10 +170,10 @@ class Shop:
     def refuse_the_dead(self) -> None:
         for process in self.processes.values():
             if not process.running:
-                raise Stuck(process.story(f"{how_it_ended(process.returncode)} while it was measured"))
+                raise Stuck(process.failure_message(f"{how_it_ended(process.returncode)} while it was measured"))
 
     def roots(self) -> dict[str, int]:
-        """The process at the head of each part, the servers among them."""
+        """The ids of the main processes, including the servers."""
         ours = {name: process.pid for name, process in self.processes.items() if process.pid}
         return {**ours, **server_processes(self.at.redis_url)}
 
@@ -181,7 +181,7 @@ class Shop:
         return cpu.seconds(self.roots())
 
     def delay_gateway(self, milliseconds: int) -> None:
-        """Of every call from now on; only where the gateway is the sandbox."""
+        """Sets the latency of every call from now on. Only for the sandbox."""
         body = json.dumps({"ms": milliseconds}).encode()
         request = urllib.request.Request(f"{self.at.sandbox_url}/control/latency", body, method="POST")
         request.add_header("Content-Type", "application/json")
@@ -191,15 +191,15 @@ class Shop:
         return "\n".join(f"--- {name}\n{process.log_tail()}" for name, process in self.processes.items())
 
     def _token(self) -> str:
-        """Lives for a quarter of an hour."""
+        """An access token, valid for 15 minutes."""
         return str(access_token(User.objects.get(username="customer")))
 
 
 @contextmanager
 def opened(at: Deployment, gateway: str, *, flash: int = 1, past: int = 0, admin_url: str = "") -> Iterator[Shop]:
-    """On an empty database; `flash` is how much there is of the product that runs out, `past` how many orders it has.
+    """Starts the stack on an empty database. `flash` is the stock of the scarce product, `past` the stored orders.
 
-    The superuser at `admin_url` lets the server write to disk what was loaded, so that nobody pays for it later.
+    With stored orders, the superuser at `admin_url` runs a checkpoint, so that their writes do not slow the run down.
     """
     stack.make_schema(at)
     stocked = seed(flash)
@@ -214,13 +214,13 @@ def opened(at: Deployment, gateway: str, *, flash: int = 1, past: int = 0, admin
 
 
 def last_order() -> UUID:
-    """Its id; no order's where there is none."""
+    """The id of the last order, or `NO_ORDER`."""
     found = _rows(LAST_ORDER)
-    return UUID(str(found[0][0])) if found else NOBODY
+    return UUID(str(found[0][0])) if found else NO_ORDER
 
 
 def server_processes(redis_url: str) -> dict[str, int]:
-    """The servers that we are connected to, which run on this machine."""
+    """The process ids of the servers that we are connected to, which run on this machine."""
     import redis
 
     backend = int(_value("SELECT pg_backend_pid()"))

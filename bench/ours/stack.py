@@ -1,4 +1,4 @@
-"""Starts every process of the stack's table over the servers of the benchmark, with production's settings."""
+"""Starts all processes of the stack on the benchmark's servers, with production's settings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from orderproject.stack.deployment import Deployment
 from orderproject.stack.errors import ProcessFailed
 from orderproject.stack.ports import free_port
+from orderproject.stack.process_specs import preparation, waves
 from orderproject.stack.processes import Process, how_it_ended
-from orderproject.stack.table import preparation, waves
 
 READY_WITHIN = 120.0
 SECRET_KEY = "only-for-the-benchmark-" + "0" * 50
@@ -34,9 +34,9 @@ def deployment(folder: Path, database_url: str, redis_url: str, *, environment: 
 
 
 def variables(at: Deployment, gateway: str) -> dict[str, str]:
-    """Production's, but for what every contender has alike: no network to the gateway, no mail server.
+    """Production's variables, except that the gateway is in process and there is no mail server, as for all contenders.
 
-    The limit is out of one client's reach, yet every request is counted.
+    The rate limit is enabled but too high for one client to reach. nginx has no limits: all clients share an address.
     """
     return {
         **at.variables(),
@@ -44,22 +44,27 @@ def variables(at: Deployment, gateway: str) -> dict[str, str]:
         "MAIL_DIR": "",
         "EMAIL_URL": MAIL,
         "RATE_LIMIT": "100000000",
+        "CONNECTION_LIMIT": "0",
+        "STREAM_LIMIT": "0",
     }
 
 
 def make_schema(at: Deployment) -> None:
-    """With the seeded users, which production itself refuses. Raises ProcessFailed."""
+    """Migrates and seeds, with the users that `seed` creates only outside production. Raises ProcessFailed."""
     process = Process(preparation(replace(at, environment="stack")), at.logs / "prepare.log")
     process.start()
     finished = process.wait(READY_WITHIN)
     process.kill()
     if not finished or process.returncode != 0:
-        raise ProcessFailed(process.story(how_it_ended(process.returncode)))
+        raise ProcessFailed(process.failure_message(how_it_ended(process.returncode)))
 
 
 @contextmanager
 def started(at: Deployment, gateway: str) -> Iterator[dict[str, Process]]:
-    """All processes, ready, by name; the sandbox only where it is asked. Raises ProcessFailed."""
+    """Starts all processes and waits until they are ready; the sandbox only for the gateway `http`.
+
+    Yields the processes by name. Raises ProcessFailed.
+    """
     environment = variables(at, gateway)
     specs = [
         replace(spec, env={**(spec.env or {}), **environment})

@@ -1,1 +1,1 @@
-"""Parts of the whole, each beside another way of doing the same: appending, relaying."""
+"""Benchmarks of single parts compared to alternatives: appending events, relaying messages."""

@@ -1,9 +1,9 @@
-"""`python -m bench.parts.relay --database-url U --redis-url U`: messages handed from rows to the broker, per second.
+"""`python -m bench.parts.relay --database-url U --redis-url U`: relayed rows per second.
 
-`ours` is one relay over deliveries of a subscriber that does nothing; a message carries up to 500 of them, and what it
-sent is taken off the queue between two rounds, outside of the time, so that the gate stays open. `raw-poller` is the
-least that a poller can do: lock a batch, push each row in one pipeline, mark the batch. `django-outbox-pattern` sends
-by STOMP to a RabbitMQ of its own. What a figure counts are rows, each of them handed over and marked.
+`ours` is one relay with deliveries of a subscriber that does nothing. A message contains up to 500 deliveries. Between
+rounds the benchmark empties the queue, outside of the measured time, so that the relay does not pause. `raw-poller` is
+a minimal poller: it locks a batch, pushes each row in one pipeline, and marks the batch. `django-outbox-pattern` sends
+by STOMP to its own RabbitMQ. All figures count rows that were sent and marked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import psycopg
 import redis
 from uuid_utils.compat import uuid7
 
-from bench.parts.timing import Measured, options, tell
+from bench.parts.timing import Measured, options, print_samples
 from bench.project import configure, make_schema
 from bench.sample import Sample
 
@@ -43,7 +43,7 @@ MARK = "UPDATE raw_outbox SET sent_at = now() WHERE id = ANY(%s)"
 
 
 def run(database_url: str, redis_url: str, *, quick: bool = False) -> Iterator[Sample]:
-    """Samples as they come; the database must be empty."""
+    """Yields samples as they are measured. Needs an empty database."""
     rows, peers_rows = (QUICK, PEERS_QUICK) if quick else (ROWS, PEERS_ROWS)
     yield _sample("ours", ours(database_url, redis_url, rows), {"rows": str(rows), "batch": str(BATCH)})
     yield _sample("raw-poller", raw_poller(database_url, redis_url, rows), {"rows": str(rows), "batch": str(BATCH)})
@@ -56,21 +56,22 @@ def _sample(contender: str, figures: Measured, settings: dict[str, str], problem
 
 
 def ours(database_url: str, redis_url: str, rows: int) -> Measured:
-    """A relay that has been running for a while: what is due at its start is claimed with more care."""
+    """Measures a relay that has been warmed up, because a new relay claims smaller batches."""
     configure(database_url, redis_url)
     make_schema()
     from django.db import transaction
 
-    from events import Event, Queue, subscribe
-    from events.log import append
-    from events.relay import Relay
+    from events import Event, declare_queue
+    from events.delivery.relay import Relay
+    from events.delivery.subscribe import subscribe
+    from events.log.append import append
 
     class Ticked(Event, type="bench.ticked", version="1.0", stream="tick_id"):
         """A clock ticked."""
 
         tick_id: UUID
 
-    @subscribe(Ticked, queue=Queue(QUEUE), batch=BATCH)
+    @subscribe(Ticked, queue=declare_queue(QUEUE), batch=BATCH)
     def ignore(events: Sequence[Ticked]) -> None:
         """Does nothing."""
 
@@ -90,7 +91,7 @@ def ours(database_url: str, redis_url: str, rows: int) -> Measured:
 
 
 def _pump(relay: Any, broker: redis.Redis) -> tuple[float, int, int]:
-    """Until nothing is due: seconds of the relay, deliveries, messages."""
+    """Runs the relay until nothing is due. Returns its seconds, deliveries and messages."""
     seconds, sent, messages = 0.0, 0, 0
     while True:
         began = time.perf_counter()
@@ -134,12 +135,12 @@ def _poll(connection: psycopg.Connection, broker: redis.Redis) -> int:
 
 
 def django_outbox(database_url: str, rows: int) -> tuple[Measured, list[str]]:
-    """In a process and a database of its own: it is a Django application with other settings."""
+    """Runs in a separate process and database, because it is a Django application with other settings."""
     from bench.peers.django_outbox.broker import StompNode
     from tests import rabbit
 
     if not rabbit.installed():
-        return {}, ["RabbitMQ is not installed, and django-outbox-pattern speaks to no other broker that we start"]
+        return {}, ["RabbitMQ is not installed; django-outbox-pattern needs it: run .ci/rabbitmq"]
     with tempfile.TemporaryDirectory(prefix="bench-rabbitmq-") as folder:
         node = StompNode(Path(folder) / "node")
         command = [sys.executable, "-m", "bench.peers.django_outbox", "--database-url", database_url]
@@ -153,7 +154,7 @@ def django_outbox(database_url: str, rows: int) -> tuple[Measured, list[str]]:
 
 def main() -> None:
     asked = options("bench.parts.relay")
-    tell(run(asked.database_url, asked.redis_url, quick=asked.quick))
+    print_samples(run(asked.database_url, asked.redis_url, quick=asked.quick))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One line of JSON per sample, and how long work takes."""
+"""Command-line options, output of samples as JSON, and timing of batches."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def options(name: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def tell(samples: Iterable[Sample]) -> None:
-    """Each as soon as it is there."""
+def print_samples(samples: Iterable[Sample]) -> None:
+    """Prints each sample as soon as it is measured."""
     for sample in samples:
         sys.stdout.buffer.write(msgspec.json.encode(sample) + b"\n")
         sys.stdout.buffer.flush()
 
 
 def rate(batches: Sequence[Sequence[object]], work: Callable[[Sequence[object]], object], warm_up: int) -> Measured:
-    """Things per second, and the median time of a batch; the first batches warm up and do not count."""
+    """Items per second and the median time of a batch. The first batches are a warm-up and do not count."""
     for batch in batches[:warm_up]:
         work(batch)
     took = []

@@ -1,4 +1,4 @@
-"""What is measured on our stack: each scenario by its name, with its sizes."""
+"""The scenarios of our stack by name, with their sizes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Size(NamedTuple):
-    """How many orders, in a run and in a quick one."""
+    """The numbers of orders in a full run and in a quick run."""
 
     full: int
     quick: int
@@ -28,13 +28,13 @@ SIZES = {
 
 
 def past_of(scenario: str) -> int:
-    """How many orders there are before it begins."""
+    """The number of stored orders before the scenario starts."""
     name, _, number = scenario.partition("-")
     return int(number) if name == "growth" else 0
 
 
 def flash_stock(wanted: Sequence[tuple[str, int]]) -> int:
-    """How much there is of the product that runs out, where these scenarios run on one stack."""
+    """The stock of the scarce product when these scenarios run on one stack."""
     from bench.scenarios import flash
 
     return sum(flash.stock(orders) for name, orders in wanted if name == "flash") or 1

@@ -1,4 +1,4 @@
-"""Orders in calls of 500, each order under its own key and with its own result."""
+"""Places orders in bulk requests of 500, each order with its own key and result."""
 
 from bench.ours.shop import Load, Shop
 from bench.scenarios.figures import of_run

@@ -1,4 +1,4 @@
-"""A backlog: orders that were placed while the relay stood still."""
+"""Drains a backlog of orders that were placed while the relay was stopped."""
 
 import signal
 import time
@@ -7,14 +7,14 @@ from bench.ours.shop import Load, Shop
 from bench.scenarios.figures import cpu_figures
 
 CALL = 500
-"""Orders in a call; it matters to how the backlog comes about, not to how it goes away."""
+"""Orders per bulk request. It affects only how the backlog is created."""
 
 
 def run(shop: Shop, orders: int) -> dict[str, float]:
-    """`per_second` counts from the moment at which the relay may go on to the last mail.
+    """`per_second` counts from the continuation of the relay until the last e-mail.
 
-    Relay and workers are started and ready before. The relay is then stopped by SIGSTOP; with it stands everything,
-    for nothing but the relay begins a saga. The orders come in through the bulk endpoint, and SIGCONT starts the clock.
+    Relay and workers are ready before. SIGSTOP pauses the relay, so no saga starts. The orders are placed through the
+    bulk endpoint. The clock starts with SIGCONT.
     """
     relay = shop.processes["relay"]
     relay.signal(signal.SIGSTOP)

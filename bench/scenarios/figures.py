@@ -1,4 +1,4 @@
-"""Figures of a run of orders, as they stand in a sample."""
+"""Computes the figures of a sample from a run."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def of_run(run: Run) -> dict[str, float]:
 
 
 def cpu_figures(seconds: Mapping[str, float], orders: int) -> dict[str, float]:
-    """Of all together, servers included and clients not, and of each process with what it started."""
+    """CPU milliseconds per order: in total, including servers and excluding clients, and per process with children."""
     each = {f"cpu_ms_per_order_{name.replace('-', '_')}": used * 1000 / orders for name, used in seconds.items()}
     return {"cpu_ms_per_order": sum(each.values()), **each}
 
 
 def times(milliseconds: Sequence[float]) -> dict[str, float]:
-    """From placed to confirmed, by the rows."""
+    """Percentiles of the time from placed to confirmed, from the rows."""
     return {"p50_ms": percentile(milliseconds, 0.50), "p99_ms": percentile(milliseconds, 0.99)}
 
 
 def beside(figure: float, other: float) -> dict[str, float]:
-    """How a figure compares with what the same stack did just before, under the usual load."""
+    """The ratio of a figure to that of the same stack under the usual load immediately before."""
     return {"beside_per_second": other, "ratio": figure / other}

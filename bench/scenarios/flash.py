@@ -1,10 +1,10 @@
-"""A flash sale: everybody wants the same product, and there is not enough of it."""
+"""A flash sale: all orders want the same product, and the stock is too low."""
 
 from bench.ours.shop import Load, Shop
 from bench.scenarios.figures import beside, of_run
 
 SHARE = 20
-"""One of so many orders finds the product in stock."""
+"""One of this many orders finds the product in stock."""
 
 
 def stock(orders: int) -> int:
@@ -12,7 +12,7 @@ def stock(orders: int) -> int:
 
 
 def run(shop: Shop, orders: int) -> dict[str, float]:
-    """Exactly as many orders are confirmed as there were pieces; `ratio` is against as many orders spread out."""
+    """Exactly the stock must be confirmed. `ratio` compares with as many orders spread over many products."""
     spread = shop.run(Load(orders))
     sold = stock(orders)
     rush = shop.run(Load(orders, kind="flash"), cancelled=orders - sold)

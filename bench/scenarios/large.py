@@ -1,15 +1,15 @@
-"""Orders of 200 lines."""
+"""Orders with 200 lines."""
 
 from bench.orders import LINES
 from bench.ours.shop import Load, Shop
 from bench.scenarios.figures import beside, of_run
 
 USUAL = 2
-"""Lines of an order of the storm."""
+"""The lines of an ordinary order."""
 
 
 def run(shop: Shop, orders: int) -> dict[str, float]:
-    """`ratio` is per line, against orders of two lines."""
+    """`ratio` compares lines per second with orders of two lines."""
     spread = shop.run(Load(orders * 4))
     large = shop.run(Load(orders, kind="large"))
     lines = large.per_second * LINES

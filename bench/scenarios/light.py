@@ -1,4 +1,4 @@
-"""Ten orders a second: how long one takes while the machine has little to do."""
+"""Ten orders per second: measures the latency under light load."""
 
 from bench.ours.shop import Load, Shop
 from bench.scenarios.figures import cpu_figures, times
@@ -8,7 +8,7 @@ WARM_UP = 20
 
 
 def run(shop: Shop, orders: int) -> dict[str, float]:
-    """From placed to confirmed by the rows' own times, after a warm-up that does not count."""
+    """Milliseconds from placed to confirmed, from the times in the rows, after a warm-up."""
     shop.run(Load(WARM_UP, clients=2, rate=RATE))
     found = shop.run(Load(orders, clients=2, rate=RATE))
     return {**times(found.times_ms), **cpu_figures(found.cpu, orders)}

@@ -1,4 +1,4 @@
-"""The scenarios as functions. Importable once Django is set up."""
+"""The scenarios as functions. Import it after django.setup()."""
 
 from collections.abc import Callable, Mapping
 
@@ -18,4 +18,4 @@ RUNS: Mapping[str, Callable[[Shop, int], dict[str, float]]] = {
     "sse": sse.run,
     **dict.fromkeys(GROWTH, storm.run),
 }
-"""Each places so many orders, waits until all is finished, and returns its figures."""
+"""Each places this many orders, waits until all are finished, and returns its figures."""

@@ -1,4 +1,4 @@
-"""A gateway that takes 300 ms for every call: neither throughput nor anybody else may wait for it."""
+"""A gateway that takes 300 ms per call. It must not reduce the throughput or delay other work."""
 
 from bench.ours.gateway import DELAY
 from bench.ours.shop import Load, Run, Shop
@@ -6,7 +6,7 @@ from bench.scenarios.figures import beside, of_run
 
 
 def run(shop: Shop, orders: int) -> dict[str, float]:
-    """`ratio` is against as many orders that the same gateway answers at once."""
+    """`ratio` compares with as many orders for which the same gateway answers immediately."""
     quick = shop.run(Load(orders))
     slow = _by_the_sandbox(shop, orders) if shop.gateway == "http" else shop.run(Load(orders, kind="slow"))
     return {**of_run(slow), **beside(slow.per_second, quick.per_second)}

@@ -1,4 +1,4 @@
-"""Many open streams that follow everything, and orders meanwhile."""
+"""Many open streams that follow all events, while orders are placed."""
 
 import asyncio
 
@@ -7,11 +7,11 @@ from bench.sse_fanout import fan_out
 
 STREAMS = 1000
 RATE = 1.0
-"""Orders a second."""
+"""Orders per second."""
 
 
 def run(shop: Shop, orders: int) -> dict[str, float]:
-    """The time from an event's own timestamp to its line at the client, over all streams."""
+    """The latency from an event's timestamp until a client has read it, over all streams."""
     shop.expected["confirmed"] += orders
     figures = asyncio.run(fan_out(shop.at.url, STREAMS, orders, RATE, shop.processes["live"].pid or 0))
     shop.wait_until_finished()

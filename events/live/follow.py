@@ -1,4 +1,4 @@
-"""One client's stream from its opening to its end: what it missed, then what happens, and comments in between."""
+"""One client's stream: first the events that it missed, then new events, with comments while nothing happens."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from events.live.listener import Listener
 from events.live.selection import Selection
 
 COMMENT_EVERY = 15.0
+"""Seconds between two comments, which keep the connection open."""
 
 
 class Follower:
-    """`after` is the id that the client had last; None: it begins where the selection does. `until` is a Unix time.
+    """The stream of one client.
 
-    Each frame comes exactly once and in order: the hub tells from which position on it sends all, and what lies between
-    `after` and there is read from the log, where it is final.
+    `after`: the client's last id; None starts where the selection starts. `until`: the Unix time at which it ends.
+    Every frame is sent exactly once and in order. The hub returns the position from which it sends everything live;
+    the events between `after` and that position are final in the log and are read from there.
     """
 
     def __init__(
@@ -34,22 +36,26 @@ class Follower:
         self._listener: Listener = hub.join(selection, cut)
 
     async def opens(self, seconds: float) -> bool:
-        """Whether it begins within so many seconds. What is appended after that reaches the client."""
+        """Whether the stream starts within `seconds`. Every event appended after that reaches the client."""
         return await self._listener.admitted(seconds)
 
     def end(self) -> None:
-        """Nobody reads any more."""
+        """Call it when the client has disconnected. Idempotent."""
         self._hub.leave(self._listener)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Each is some whole frames, or a comment. Raises DatabaseError, InterfaceError: the client may come back."""
+        """Yields complete frames or comments. Raises DatabaseError or InterfaceError; the client may then reconnect."""
         try:
             yield greeting(self._listener.since if self._after is None else None)
             while not self._over:
                 if self._comment <= time.monotonic():
                     self._comment += COMMENT_EVERY
                     yield COMMENT
-                elif await self._listener.stirs(self._patience) and not self._over and (frames := await self._next()):
+                elif (
+                    await self._listener.active_within(self._idle_seconds)
+                    and not self._over
+                    and (frames := await self._next())
+                ):
                     yield frames
         finally:
             self.end()
@@ -59,7 +65,7 @@ class Follower:
         return self._listener.over or time.monotonic() >= self._end
 
     @property
-    def _patience(self) -> float:
+    def _idle_seconds(self) -> float:
         return max(0.0, min(self._comment, self._end) - time.monotonic())
 
     async def _next(self) -> bytes:
@@ -68,11 +74,11 @@ class Follower:
         return chunk(self._page) or self._listener.take()
 
     async def _read_missed(self, after: int, until: int) -> None:
-        """A page of it. Whoever is further behind leaves meanwhile, or live frames would pile up."""
+        """Reads one page. A client with more to read leaves the hub meanwhile, or live frames would pile up."""
         page = await self._hub.missed(self._selection, after, until)
-        if self._over:  # the client has gone meanwhile: to join again would keep its stream for nobody
+        if self._over:  # the client has disconnected meanwhile and must not join again
             return
-        self._page.extend(told.frame(self._selection.id_of(told.event)) for told in page)
+        self._page.extend(encoded.frame(self._selection.id_of(encoded.event)) for encoded in page)
         if len(page) < PAGE:
             self._after = None
         else:

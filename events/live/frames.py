@@ -12,23 +12,23 @@ from events.models import StoredEvent
 COMMENT = b": still here\n\n"
 CONTENT_TYPE = "text/event-stream"
 CHUNK = 64 * 1024
-"""Bytes after which no further frame is sent along: what a slow client has not taken, the server keeps."""
+"""Bytes after which a chunk is full. The server buffers a chunk until a slow client has read it."""
 RECONNECT = (1_000, 4_000)
-"""Milliseconds after which a client comes back: each is told its own, so that not all come at once."""
+"""Range of the reconnection delay in milliseconds, random per client, so that clients do not all reconnect together."""
 
 
 def greeting(place: int | None) -> bytes:
-    """The first bytes, so that the client knows that it is heard before anything happens.
+    """The first bytes of a stream, so that the client knows before the first event that it is connected.
 
-    `place` is the id behind which it begins: one that is cut off before its first event comes back with that. None:
-    the client knows it, or begins at the beginning again.
+    `place`: the id after which the stream starts. A client that is disconnected before its first event resumes there.
+    None: the client already has an id, or would start at the beginning again.
     """
     wait = random.randint(*RECONNECT)  # noqa: S311  no secret  # nosec B311
     return b": welcome\n%sretry: %d\n\n" % (b"" if place is None else b"id: %d\n" % place, wait)
 
 
 def chunk(frames: deque[bytes]) -> bytes:
-    """Takes the first ones that together make a chunk; at least one, if there is any."""
+    """Removes and joins the first frames until a chunk is full; at least one, if there is any."""
     taken, size = [], 0
     while frames and size < CHUNK:
         taken.append(frames.popleft())
@@ -36,15 +36,15 @@ def chunk(frames: deque[bytes]) -> bytes:
     return b"".join(taken)
 
 
-class Told:
-    """An event on its way to any number of clients, encoded once."""
+class EncodedEvent:
+    """An event that is encoded once for any number of clients."""
 
     def __init__(self, event: StoredEvent) -> None:
         self.event = event
         self._frames: dict[int, bytes] = {}
 
     def frame(self, id_: int) -> bytes:
-        """Also `id_` is the same for many clients."""
+        """The frame with this id; cached, because many clients share the same id."""
         if id_ not in self._frames:
             self._frames[id_] = b"id: %d\n%s" % (id_, self._rest)
         return self._frames[id_]
@@ -55,7 +55,7 @@ class Told:
         return b"event: %s\ndata: %s\n\n" % (self.event.type.encode(), data)
 
 
-def read(positions: Sequence[int]) -> list[Told]:
-    """Those events, in the order given."""
+def read(positions: Sequence[int]) -> list[EncodedEvent]:
+    """The events at these positions, in the order given."""
     events = StoredEvent.objects.in_bulk(positions)
-    return [Told(events[position]) for position in positions]
+    return [EncodedEvent(events[position]) for position in positions]

@@ -1,39 +1,41 @@
-"""Pub/Sub: something was appended, look now. Whoever hears nothing looks anyway, only a little later."""
+"""Pub/Sub hints that events were appended. A lost hint only delays the reader until its next poll."""
 
 import asyncio
 from collections.abc import Callable
 
 import redis.asyncio as redis
 import structlog
-from django.conf import settings
 
-from events.wake import APPENDED
+from events.conf import event_settings
+from events.delivery.wake import APPENDED
 
 RETRY = 1.0
-SILENCE = 5.0
+"""Seconds between two attempts to connect."""
+MESSAGE_TIMEOUT = 5.0
+"""Seconds to wait for one message."""
 
 log = structlog.get_logger(__name__)
 
 
-async def listen(heard: Callable[[], None]) -> None:
-    """Calls `heard` for each hint until it is cancelled. A server that is away is tried again every second."""
-    away = False
+async def listen(notify: Callable[[], None]) -> None:
+    """Calls `notify` for each hint until it is cancelled. Reconnects every RETRY seconds if the server is down."""
+    unreachable = False
     while True:
         try:
             async with _client() as client, client.pubsub(ignore_subscribe_messages=True) as channel:
                 await channel.subscribe(APPENDED)
-                away = False
+                unreachable = False
                 while True:
-                    if await channel.get_message(timeout=SILENCE):
-                        heard()
+                    if await channel.get_message(timeout=MESSAGE_TIMEOUT):
+                        notify()
         except (redis.RedisError, OSError) as error:
-            if not away:
-                log.warning("no hints for live streams", error=str(error))
-            away = True
+            if not unreachable:
+                log.warning("live streams get no hints; they poll the log instead", error=str(error))
+            unreachable = True
             await asyncio.sleep(RETRY)
 
 
 def _client() -> redis.Redis:
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=2 * SILENCE, health_check_interval=10
+        event_settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=2 * MESSAGE_TIMEOUT, health_check_interval=10
     )

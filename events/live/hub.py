@@ -1,4 +1,4 @@
-"""All open streams of a process over one reader of the log. Everything here runs on one event loop."""
+"""Serves all open streams of a process from one reader of the log. Everything here runs on one event loop."""
 
 from __future__ import annotations
 
@@ -9,64 +9,66 @@ from contextlib import suppress
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from events.heartbeat import EVERY, beat
 from events.live import frames, ports
 from events.live.hints import listen
 from events.live.listener import Listener
 from events.live.selection import EVERYTHING, Selection, Topic
 from events.live.tail import News, Tail
 from events.live.threads import Threads
+from events.liveness.heartbeat import EVERY, touch
 
+POLL = 0.25
+"""Seconds between two looks at the log when no hint arrives."""
 PAUSE = 0.01
-"""Seconds between two looks at the log, at least: under load a look finds more."""
-REST = 5.0
-"""Seconds between two looks at whether somebody listens; whoever comes wakes it anyway."""
-CATCHING_UP = 4
-"""Clients that read what they missed at the same time; the others wait for their turn."""
+"""Seconds between two reads of the log, at least. Under load each read finds more events."""
+IDLE_CHECK_EVERY = 5.0
+"""Seconds between two checks for listeners. A new listener wakes the hub anyway."""
+MAX_CATCHING_UP = 4
+"""Clients that read missed events concurrently; further clients wait."""
 PAGE = 100
+"""Missed events per read."""
 OWNERS = 50_000
-"""Streams whose owners are remembered."""
+"""Streams whose owners are cached."""
 
 log = structlog.get_logger(__name__)
 
 
 class Hub:
-    """Takes news from the log and hands each event to the streams that want it.
+    """Reads new events from the log and passes each to the streams that select it.
 
-    Listeners are taken in between two rounds only, so each begins exactly behind the position that it is told. While
-    nobody listens nothing is read.
+    Listeners are admitted only between two rounds, so each one gets exactly the events after its `since`. The hub does
+    not read the log while there are no listeners.
     """
 
-    def __init__(self, poll: float = settings.LIVE_POLL) -> None:
+    def __init__(self, poll: float = POLL) -> None:
         self._poll = poll
         self._by_topic: dict[Topic, set[Listener]] = defaultdict(set)
         self._listeners: set[Listener] = set()
         self._waiting: set[Listener] = set()
         self._owners: dict[str, UUID] = {}
-        self._stirred = asyncio.Event()
+        self._activity = asyncio.Event()
         self._started = False
         self._reading = Threads(1, keep=True)
-        self._missed = Threads(CATCHING_UP)
+        self._missed = Threads(MAX_CATCHING_UP)
         self._tail = Tail(self._reading)
         self.stopping = False
 
-    # --- streams come and go -----------------------------------------------------------------------------------
+    # --- listeners -----------------------------------------------------------------------------------------------
 
     def join(self, selection: Selection, cut: Callable[[], None] = lambda: None) -> Listener:
-        """Taken in soon: `Listener.since` says from where on. `cut` ends the connection of one that is too slow."""
+        """Adds a listener, which is admitted in the next round. `cut` must close the connection of a slow client."""
         listener = Listener(selection, cut)
         if self.stopping:
             listener.end()
         else:
             self._waiting.add(listener)
-            self._stirred.set()
+            self._activity.set()
         return listener
 
     def leave(self, listener: Listener) -> None:
-        """It is done with; may be called again."""
+        """Removes a listener. Idempotent."""
         listener.end()
         self._waiting.discard(listener)
         self._listeners.discard(listener)
@@ -78,57 +80,57 @@ class Hub:
     def __len__(self) -> int:
         return len(self._listeners) + len(self._waiting)
 
-    async def missed(self, selection: Selection, after: int, until: int) -> list[frames.Told]:
-        """What a stream missed, at most a PAGE of it. Raises DatabaseError, InterfaceError."""
+    async def missed(self, selection: Selection, after: int, until: int) -> list[frames.EncodedEvent]:
+        """The first missed events, at most PAGE. Raises DatabaseError or InterfaceError."""
 
-        def read() -> list[frames.Told]:
+        def read() -> list[frames.EncodedEvent]:
             return frames.read(selection.missed(after, until, PAGE))
 
         return await self._missed.run(read)
 
     def stop(self) -> None:
-        """Ends every stream; clients that come back go on where they were."""
+        """Ends every stream. Clients that reconnect resume where they were."""
         self.stopping = True
         for listener in [*self._listeners, *self._waiting]:
             listener.end()
-        self._stirred.set()
+        self._activity.set()
 
     # --- the log -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until `stop`. A database that is away is waited for; what was appended meanwhile comes then."""
-        living = asyncio.create_task(_live())
+        """Serves until `stop`. If the database is down, it waits; events appended meanwhile follow later."""
+        heartbeat = asyncio.create_task(_heartbeat())
         while not self.stopping:
             if len(self):
-                hints = asyncio.create_task(listen(self._stirred.set))
+                hints = asyncio.create_task(listen(self._activity.set))
                 await self._follow_the_log()
                 hints.cancel()
             else:
-                await self._something(REST)
-        living.cancel()
+                await self._sleep(IDLE_CHECK_EVERY)
+        heartbeat.cancel()
         await self._reading.close()
         await self._missed.close()
 
     async def _follow_the_log(self) -> None:
-        """For as long as somebody listens. More comes soon after news, hint or none, so the first looks are close."""
+        """Reads the log while there are listeners. After new events it polls fast, because more often follow soon."""
         self._started = False
-        patience = self._poll
+        timeout = self._poll
         while len(self) and not self.stopping:
             busy = await self._round()
-            patience = PAUSE if busy else min(2 * patience, self._poll)
+            timeout = PAUSE if busy else min(2 * timeout, self._poll)
             await asyncio.sleep(PAUSE)
             if not busy:
-                await self._something(patience)
+                await self._sleep(timeout)
 
-    async def _something(self, seconds: float) -> None:
-        """Sleeps until a hint, a new listener, or for so many seconds."""
+    async def _sleep(self, seconds: float) -> None:
+        """Sleeps until a hint or a new listener arrives, or for `seconds`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._stirred.wait()
-        self._stirred.clear()
+                await self._activity.wait()
+        self._activity.clear()
 
     async def _round(self) -> bool:
-        """Whether there was news. A failure leaves all as it was, for the next one to try again."""
+        """Runs one round; returns whether there were new events. After a failure the next round tries again."""
         try:
             if not self._started:
                 await self._tail.start()
@@ -136,7 +138,7 @@ class Hub:
             self._admit()
             news = await self._tail.news()
             if news:
-                await self._tell(news)
+                await self._pass_on(news)
                 self._tail.passed(news)
         except (DatabaseError, InterfaceError) as error:
             log.warning("live streams wait for the database", error=str(error))
@@ -151,16 +153,16 @@ class Hub:
             listener.admit(self._tail.position)
         self._waiting.clear()
 
-    async def _tell(self, news: News) -> None:
+    async def _pass_on(self, news: News) -> None:
         owners = await self._owners_of([stream for _, stream in news])
         wanted = [(position, listeners) for position, stream in news if (listeners := self._listening(stream, owners))]
         if not wanted:
             return
         events = await self._reading.run(frames.read, [position for position, _ in wanted])
-        for told, (_, listeners) in zip(events, wanted, strict=True):
+        for encoded, (_, listeners) in zip(events, wanted, strict=True):
             for listener in listeners:
                 if not listener.over:
-                    listener.offer(told.frame(listener.selection.id_of(told.event)))
+                    listener.offer(encoded.frame(listener.selection.id_of(encoded.event)))
 
     def _listening(self, stream: str, owners: dict[str, UUID]) -> list[Listener]:
         topics: Sequence[Topic | None] = (EVERYTHING, stream, stream.partition(":")[0], owners.get(stream))
@@ -172,7 +174,7 @@ class Hub:
         ]
 
     async def _owners_of(self, streams: Sequence[str]) -> dict[str, UUID]:
-        """Asked only while a stream of an owner is open, and once for each stream."""
+        """Looks owners up only while a stream selects by owner, and only once per stream."""
         if not any(isinstance(topic, UUID) for topic in self._by_topic):
             return {}
         if len(self._owners) > OWNERS:
@@ -183,8 +185,8 @@ class Hub:
         return self._owners
 
 
-async def _live() -> None:
-    """Signs of life of the event loop. A database that is frozen is no reason to throw every client out."""
+async def _heartbeat() -> None:
+    """Writes the heartbeat while the event loop runs. A frozen database must not cause a restart of this process."""
     while True:
-        beat("live")
+        touch("live")
         await asyncio.sleep(EVERY)

@@ -1,4 +1,4 @@
-"""One open stream, as the hub sees it."""
+"""The hub's view of one open stream."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from events.live.frames import chunk
 from events.live.selection import Selection
 
 BUFFER = 1_000
-"""Frames that may wait for a client. One that is slower is cut off; it comes back and reads the log."""
+"""Frames that may wait for a client. A slower client is disconnected; it reconnects and reads the log."""
 
 
 class Listener:
-    """What has happened for a client, and what waits to be sent to it."""
+    """The buffer of frames for one client."""
 
     def __init__(self, selection: Selection, cut: Callable[[], None] = lambda: None) -> None:
         self.selection = selection
         self.since: int | None = None
-        """The position behind which it gets everything live; None until the hub has taken it in."""
+        """The position after which it gets everything live; None until the hub has admitted it."""
         self.over = False
         self._cut = cut
         self._frames: deque[bytes] = deque()
-        self._stirred = asyncio.Event()
+        self._activity = asyncio.Event()
         self._admitted = asyncio.Event()
 
     def admit(self, position: int) -> None:
         self.since = position
         self._admitted.set()
-        self._stirred.set()
+        self._activity.set()
 
     async def admitted(self, seconds: float) -> bool:
-        """Whether the hub takes it in within so many seconds."""
+        """Whether the hub admits it within `seconds`."""
         return await _within(seconds, self._admitted)
 
     def offer(self, frame: bytes) -> None:
-        """A client that does not take what waits for it is cut off: the end of a stream would wait as well."""
+        """Buffers a frame. Disconnects a client whose buffer is full; an end of stream would only be buffered, too."""
         if len(self._frames) >= BUFFER:
             self.end()
             self._cut()
             return
         self._frames.append(frame)
-        self._stirred.set()
+        self._activity.set()
 
     def end(self) -> None:
         self.over = True
         self._frames.clear()
-        self._stirred.set()
+        self._activity.set()
 
-    async def stirs(self, seconds: float) -> bool:
-        """Whether something happens within so many seconds."""
-        return await _within(seconds, self._stirred)
+    async def active_within(self, seconds: float) -> bool:
+        """Whether a frame, the admission or the end arrives within `seconds`."""
+        return await _within(seconds, self._activity)
 
     def take(self) -> bytes:
-        """A chunk of the frames that wait; empty if none does."""
+        """A chunk of the buffered frames; empty if there are none."""
         taken = chunk(self._frames)
         if not self._frames:
-            self._stirred.clear()
+            self._activity.clear()
         return taken
 
 

@@ -1,29 +1,24 @@
-"""Whose a stream is. The kernel does not know; the settings name who does."""
+"""Whose a stream is. The kernel does not know; the settings LIVE_OWNERS and LIVE_STREAMS name functions that do."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.utils.module_loading import import_string
+
+from events.conf import event_settings
 
 
 def owners_of(streams: Sequence[str]) -> Mapping[str, UUID]:
-    """By stream; those that belong to nobody are left out. An owner never changes."""
-    return _owners()(streams)
+    """By stream; those without an owner are left out. An owner never changes."""
+    return _answer(event_settings.LIVE_OWNERS, streams) or {}
 
 
 def streams_of(owner: UUID) -> list[str]:
     """The names of all streams that are its own."""
-    return list(_streams()(owner))
+    return list(_answer(event_settings.LIVE_STREAMS, owner) or ())
 
 
-@cache
-def _owners() -> Callable[[Sequence[str]], Mapping[str, UUID]]:
-    return cast("Callable[[Sequence[str]], Mapping[str, UUID]]", import_string(settings.LIVE_OWNERS))
-
-
-@cache
-def _streams() -> Callable[[UUID], Sequence[str]]:
-    return cast("Callable[[UUID], Sequence[str]]", import_string(settings.LIVE_STREAMS))
+def _answer(path: str, asked: Any) -> Any:
+    """None where the setting is empty: then no stream has an owner."""
+    return import_string(path)(asked) if path else None

@@ -1,4 +1,4 @@
-"""Which events one stream carries, live and out of the log."""
+"""Which events a stream carries, both live and when it reads missed events from the log."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from events import sql
+from events.db.query import execute
 from events.live import ports
 from events.live import sql as live_sql
 from events.models import StoredEvent
 
 Topic = str | UUID
-"""What the hub sorts by: a stream (`order:…`), a kind of streams (`order`), an owner, or EVERYTHING."""
+"""The key by which the hub finds listeners: a stream (`order:…`), a stream kind (`order`), an owner, or EVERYTHING."""
 EVERYTHING = "*"
 
 
 class Selection(Protocol):
     @property
     def topics(self) -> Sequence[Topic]:
-        """An event of one of them is for this stream. No event may have two of them."""
+        """The topics whose events this stream carries. No event may belong to two of them."""
 
     @property
     def start(self) -> int | None:
-        """After which id a client begins that names none; None: with what comes, where ids are positions."""
+        """The id after which a client without Last-Event-ID starts; None: it starts with new events."""
 
     def id_of(self, event: StoredEvent) -> int:
-        """The client's place once it has this event: ids only grow."""
+        """The id to send with this event. Ids must grow within a stream."""
 
     def missed(self, after: int, until: int, limit: int) -> list[int]:
-        """Positions of what comes behind the id `after`, up to the position `until`, in order."""
+        """Positions of the events after the id `after`, up to the position `until`, in order; at most `limit`."""
 
 
 @dataclass(frozen=True)
 class OneStream:
-    """One aggregate's stream, from its first event on. Its versions have no gaps, so they are the ids."""
+    """One aggregate's stream from its first event. Ids are stream versions, which have no gaps."""
 
     stream: str
     start: int = 0
@@ -70,7 +70,7 @@ class Everything:
 
 @dataclass(frozen=True)
 class Kinds:
-    """All streams of these kinds, such as `order`."""
+    """All streams of some kinds, such as `order`."""
 
     kinds: tuple[str, ...]
     start: int | None = None
@@ -88,7 +88,7 @@ class Kinds:
 
 @dataclass(frozen=True)
 class Owned:
-    """All streams that belong to one owner; `settings.LIVE_OWNERS` names who knows whose a stream is."""
+    """All streams that belong to one owner; the setting LIVE_OWNERS names who knows whose a stream is."""
 
     owner: UUID
     start: int | None = None
@@ -106,5 +106,5 @@ class Owned:
 
 
 def _ask(statement: str, after: int, until: int, limit: int, **more: object) -> list[int]:
-    rows = sql.run(statement, {"after": after, "until": until, "limit": limit, **more})
+    rows = execute(statement, {"after": after, "until": until, "limit": limit, **more})
     return [position for (position,) in rows]

@@ -1,4 +1,4 @@
-"""The end of the log, read so that nothing is missed although positions are handed out before the commit."""
+"""Reads the end of the log without missing events, although positions are assigned before the commit."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from collections.abc import Sequence
 
 import structlog
 
-from events import sql
+from events.db.query import execute
 from events.live import sql as live_sql
 from events.live.threads import Threads
+from events.log import sql as log_sql
 
 PAGE = 1_000
-GLANCE = 0.005
-"""Seconds between two looks at whether a transaction has ended."""
-LONG = 10.0
-"""Seconds after which an open transaction that appended is worth a line in the log."""
+"""Events per read."""
+CHECK_EVERY = 0.005
+"""Seconds between two checks whether a transaction has ended."""
+WARN_AFTER = 10.0
+"""Seconds after which a warning about an open transaction that has appended is logged."""
 
 log = structlog.get_logger(__name__)
 News = Sequence[tuple[int, str]]
-"""Position and stream of events, in the order of positions."""
+"""Positions and streams of events, in the order of positions."""
 
 
 class Tail:
-    """Gives out each event once and in the order of positions.
+    """Returns each event once, in the order of positions.
 
-    Rows that follow each other without a gap are given out at once. A gap is a transaction that has not ended, or one
-    that was rolled back. Then whoever has appended and is still open is waited for (`sql.WRITERS`): when they have
-    ended, what is missing will never come. Other open transactions hold nothing back.
+    Rows without a gap between them are returned immediately. A gap means a transaction that is still open or was
+    rolled back. Then the tail waits for the open transactions that have appended (`sql.WRITERS`); once they have ended,
+    the missing positions will never appear. Other open transactions delay nothing.
     """
 
     def __init__(self, threads: Threads) -> None:
@@ -36,13 +38,13 @@ class Tail:
         self._threads = threads
 
     async def start(self) -> None:
-        """At the end of the log, as it is now; all before that is decided once this returns."""
+        """Moves to the current end of the log and waits until all transactions that wrote before it have ended."""
         last = await self._threads.run(_last)
         await self._writers_end()
         self.position = last
 
     async def news(self) -> News:
-        """What is decided behind `position`, the same again until it is `passed`. Empty: nothing is new."""
+        """The final events after `position`; the same ones again until `passed` is called. Empty if there are none."""
         rows = await self._threads.run(_after, self.position)
         decided = _without_gap(rows, self.position)
         if rows and not decided:
@@ -56,16 +58,14 @@ class Tail:
         self.position = news[-1][0]
 
     async def _writers_end(self) -> None:
-        began, told = time.monotonic(), False
+        began, warned = time.monotonic(), False
         writers = await self._threads.run(_writers)
         while writers:
-            await asyncio.sleep(GLANCE)
+            await asyncio.sleep(CHECK_EVERY)
             writers &= await self._threads.run(_writers)
-            if not told and time.monotonic() - began > LONG:
-                told = True
-                log.warning(
-                    "live streams wait for a transaction that has appended and does not end", after=self.position
-                )
+            if not warned and time.monotonic() - began > WARN_AFTER:
+                warned = True
+                log.warning("live streams wait for a long transaction that has appended events", after=self.position)
 
 
 def _without_gap(rows: News, position: int) -> News:
@@ -76,13 +76,13 @@ def _without_gap(rows: News, position: int) -> News:
 
 
 def _last() -> int:
-    last: int = sql.run(live_sql.LAST, [])[0][0]
+    last: int = execute(log_sql.LAST, [])[0][0]
     return last
 
 
 def _after(position: int) -> list[tuple[int, str]]:
-    return [(place, stream) for place, stream in sql.run(live_sql.NEWS, [position, PAGE])]
+    return [(place, stream) for place, stream in execute(live_sql.NEWS, [position, PAGE])]
 
 
 def _writers() -> set[str]:
-    return {writer for (writer,) in sql.run(live_sql.WRITERS, [])}
+    return {writer for (writer,) in execute(log_sql.WRITERS, [])}

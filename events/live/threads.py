@@ -1,4 +1,4 @@
-"""The database from an event loop: functions run in threads, each with a connection of Django's."""
+"""Database access from an event loop: runs functions in threads, each with its own Django connection."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Threads:
-    """`keep`: the connection stays with its thread instead of going back to the pool after each call."""
+    """A pool of `most` threads. `keep`: a thread keeps its connection instead of returning it after each call."""
 
     def __init__(self, most: int, *, keep: bool = False) -> None:
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="live")
@@ -25,19 +25,18 @@ class Threads:
         try:
             outcome = function(*args, **options)
         except BaseException:
-            connection.close()  # whatever state it is in, the next call gets another
+            connection.close()  # its state is unknown, so the next call gets a new one
             raise
         if not self._keep:
             connection.close()
         return outcome
 
     async def close(self) -> None:
-        """Gives the connections back; what still runs is not waited for."""
+        """Returns the connections to the pool; does not wait for running functions."""
         if self._keep:
             await self.run(_close)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _close() -> None:
-    """The connection of the thread that runs this."""
-    connection.close()
+    connection.close()  # of the thread that runs this

@@ -1,6 +1,6 @@
-"""The log refuses UPDATE, DELETE and TRUNCATE in the database too, whoever asks.
+"""Adds triggers that refuse UPDATE, DELETE and TRUNCATE on the log.
 
-A test database says `ALTER DATABASE … SET events.erasable = 'on'`, so that it can be emptied between tests.
+A test database sets `ALTER DATABASE … SET events.erasable = 'on'` to permit TRUNCATE between tests.
 """
 
 from django.db import migrations

@@ -1,4 +1,4 @@
-"""A claim passes over what is due for subscribers that it does not ask for, without a look at the table."""
+"""Adds the subscriber to the index of due deliveries, so that a claim skips other subscribers within the index."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""A claim goes to what is due for each subscriber, however much is due for others that are held back."""
+"""Puts the subscriber first in the index of due deliveries, so that a claim never scans other subscribers' rows."""
 
 from django.db import migrations, models
 

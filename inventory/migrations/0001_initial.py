@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('price', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('currency', models.CharField(default='EUR', max_length=3)),
                 ('active', models.BooleanField(default=True, help_text='For sale')),
-                ('low_stock', models.PositiveIntegerField(default=0, help_text='Below this many available, inventory.low is told')),
+                ('low_stock', models.PositiveIntegerField(default=0, help_text='inventory.low is emitted when fewer are available')),
             ],
             options={
                 'ordering': ['sku'],

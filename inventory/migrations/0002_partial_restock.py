@@ -13,9 +13,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='hold',
             name='restocked',
-            field=models.PositiveIntegerField(db_default=0, default=0, help_text='How much of it came back'),
+            field=models.PositiveIntegerField(db_default=0, default=0, help_text='The quantity that was returned to stock'),
         ),
-        # Until now only whole orders came back.
+        # Before this migration, only complete orders could be restocked.
         migrations.RunSQL(
             """UPDATE inventory_hold hold SET restocked = hold.quantity FROM inventory_reservation reservation
                WHERE reservation.order_id = hold.reservation_id AND reservation.state = 'restocked'""",

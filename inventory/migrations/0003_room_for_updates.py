@@ -1,4 +1,4 @@
-"""Pages keep room for the versions that a row goes through at once: they need no entry in any index then."""
+"""Lower the fill factor: pages keep free space, so that PostgreSQL can update rows without new index entries (HOT)."""
 
 from django.db import migrations
 

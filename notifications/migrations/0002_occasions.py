@@ -11,14 +11,14 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='notification',
             name='about',
-            field=models.UUIDField(help_text='The order itself, or one of its shipments or returns', null=True),
+            field=models.UUIDField(help_text='The id of the order, or of one of its shipments or returns', null=True),
         ),
-        # Until now customers were only told what happens to an order once.
+        # Before this migration, e-mails were only about the order itself.
         migrations.RunSQL("UPDATE notifications_notification SET about = order_id", migrations.RunSQL.noop),
         migrations.AlterField(
             model_name='notification',
             name='about',
-            field=models.UUIDField(help_text='The order itself, or one of its shipments or returns'),
+            field=models.UUIDField(help_text='The id of the order, or of one of its shipments or returns'),
         ),
         migrations.AlterField(
             model_name='notification',

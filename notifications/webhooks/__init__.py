@@ -1,1 +1,1 @@
-"""Webhooks: which events go where, signed, to addresses that are nobody's inside."""
+"""Webhooks: subscriptions, address checks, signatures, sending and retention."""

@@ -1,7 +1,7 @@
-"""Where webhooks may go. The same rules hold when one is made and for every address that is connected to.
+"""Which addresses webhooks can use. The same rules apply when a webhook is created and for every connection.
 
-The second is what counts: a name may resolve to something else by then. `open_socket` is asked by the client for each
-address that it is about to connect to, after resolving, so nothing lies between the check and the connection.
+The check for each connection is the one that protects, because a name can resolve to another address by then. The
+client calls `open_socket` with each resolved address immediately before it connects.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 LOOK_UP_WITHIN = 2.0
-"""Seconds for which making a webhook waits for the name's address."""
+"""Seconds to wait for the resolver when a webhook is created."""
 ORDINARY_PORTS = frozenset({80, 443})
 AUTHORITY = re.compile(r"[/?#]")
-PRINTABLE = re.compile(r"^[\x21-\x7e]+$")
+PRINTABLE = re.compile(r"[\x21-\x7e]+\Z")
 
-# What is not globally reachable by IANA's registries of special-purpose addresses, and what hides another address in
-# it. Written out, since what `is_global` knows depends on the version of Python.
+# Networks that are not globally reachable by IANA's special-purpose registries, and those that embed other addresses.
+# They are listed here, because the data behind `is_global` depends on the version of Python.
 SPECIAL: list[Network] = [
     *map(
         IPv4Network,
@@ -40,55 +40,70 @@ SPECIAL: list[Network] = [
             "203.0.113.0/24", "224.0.0.0/3",
         ),
     ),
-    # Teredo, ORCHID and other protocols' own; documentation; 6to4; documentation.
+    # Teredo, ORCHID and other protocol assignments; documentation; 6to4; documentation.
     *map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")),
 ]  # fmt: skip
 GLOBAL_IPV6 = IPv6Network("2000::/3")
-"""Outside it lie loopback, link-local, unique-local, multicast, IPv4-mapped and NAT64 addresses."""
+"""It excludes loopback, link-local, unique-local, multicast, IPv4-mapped and NAT64 addresses."""
 
 
 class BadURL(ValueError):
-    """No webhook can have this URL; the sentence says why."""
+    """A webhook cannot have this URL. The message says why."""
 
 
 class AddressRefused(OSError):
-    """The webhook's name leads to an address that webhooks may not go to."""
+    """The webhook's host resolves to an address that is not allowed."""
 
 
 def checked(url: str) -> URL:
-    """The URL as the client will understand it.
+    """The URL as the client will parse it.
 
-    Raises BadURL for what no webhook can have, Refused("address-refused") where the name leads inside. A name without
-    an address, as yet, is none of our business: what counts is where it leads when something is sent.
+    Raises BadURL if it is invalid, and Refused("address-refused") if its host resolves to an address that is not
+    allowed. A host that does not resolve yet is accepted, because each connection is checked again.
     """
     parsed = parse(url)
     for address in _look_up(parsed):
         if not is_allowed(address):
-            raise Refused("address-refused", f"{parsed.host} leads to {address}, an address where webhooks may not go.")
+            raise Refused(
+                "address-refused",
+                f"{parsed.host} resolves to {address}, which is not a public address. Use a public URL.",
+            )
     return parsed
 
 
 def parse(url: str) -> URL:
-    """Parsed by the client's own parser, so that both see the same host. Raises BadURL."""
+    """Parses with the client's own parser, so that both see the same host. Raises BadURL."""
     if not PRINTABLE.match(url) or "\\" in url:
-        raise BadURL("A URL has only printable ASCII characters, no blanks and no backslashes.")
+        raise BadURL("Use only printable ASCII characters in the URL, without spaces and backslashes.")
     try:
         parsed = URL(url)
         host, port = parsed.host, parsed.port
     except ValueError as error:
-        raise BadURL(f"This is no URL: {error}.") from error
+        raise BadURL(f"This is not a valid URL: {error}.") from error
     schemes = ("https", "http") if settings.WEBHOOK_ALLOW_HTTP else ("https",)
     if parsed.scheme not in schemes:
-        raise BadURL(f"A webhook's URL begins with {' or '.join(f'{one}://' for one in schemes)}.")
+        raise BadURL(f"The URL must begin with {' or '.join(f'{one}://' for one in schemes)}.")
     if not host:
-        raise BadURL("The URL names no host.")
-    if "@" in AUTHORITY.split(url, maxsplit=3)[2]:
-        raise BadURL("The URL must not hold a user or a password: what is sent is signed instead.")
+        raise BadURL("The URL must contain a host.")
+    _check_host(host)
+    authority = AUTHORITY.split(url, maxsplit=3)[2]
+    if "@" in authority:
+        raise BadURL("The URL must not contain a user or a password. Verify the signature instead.")
+    if authority.startswith("[v"):
+        raise BadURL("The host is an IP address of an unknown version. Use a name, or an address of version 4 or 6.")
     if "#" in url:
-        raise BadURL("The URL must not have a fragment: it would never be sent.")
+        raise BadURL("The URL must not contain a fragment, because clients do not send it.")
     if port not in ORDINARY_PORTS and (port is None or port < 1024):
         raise BadURL("The port must be 443, 80, or 1024 and above.")
     return parsed
+
+
+def _check_host(host: str) -> None:
+    """Raises BadURL for a name that no resolver takes, because a part of it is empty or too long."""
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise BadURL("The host is not valid. Use a name with 1 to 63 characters between two dots.") from error
 
 
 def is_allowed(text: str) -> bool:
@@ -101,17 +116,17 @@ def is_allowed(text: str) -> bool:
 
 
 def open_socket(info: tuple[Any, ...]) -> socket.socket:
-    """What the client makes a socket with for each address, just before it connects. Raises AddressRefused."""
+    """Creates the socket for a resolved address, immediately before the client connects. Raises AddressRefused."""
     family, kind, protocol, _, target = info
     if not is_allowed(target[0]):
-        raise AddressRefused(f"It leads to {target[0]}, an address where webhooks may not go.")
-    made = socket.socket(family, kind, protocol)
-    made.setblocking(False)
-    return made
+        raise AddressRefused(f"The host resolves to {target[0]}, which is not a public address.")
+    opened = socket.socket(family, kind, protocol)
+    opened.setblocking(False)
+    return opened
 
 
 def _look_up(url: URL) -> Sequence[str]:
-    """All addresses of the host, none if it has none yet or its name servers are slow."""
+    """All addresses of the host; none if it does not resolve within `LOOK_UP_WITHIN`."""
     try:
         found: Future[Any] = _resolvers().submit(socket.getaddrinfo, url.host, url.port, type=socket.SOCK_STREAM)
         return [str(info[4][0]) for info in found.result(LOOK_UP_WITHIN)]
@@ -121,7 +136,7 @@ def _look_up(url: URL) -> Sequence[str]:
 
 @cache
 def _resolvers() -> ThreadPoolExecutor:
-    """Made on first use, which is after any fork."""
+    """Created on first use, which is after any fork."""
     return ThreadPoolExecutor(4, thread_name_prefix="webhook-names")
 
 

@@ -1,4 +1,4 @@
-"""Posting to a webhook: one request, no redirect, ten seconds for all of it."""
+"""The HTTP client for webhooks: one POST request without redirects, with a total timeout of ten seconds."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import aiohttp
 from notifications.webhooks.addresses import AddressRefused, BadURL, open_socket, parse
 
 TIMEOUT = 10.0
-"""Seconds for resolving, connecting, sending and the head of the answer together."""
-MOST_READ = 16 * 1024
-"""Bytes of an answer's body that are read, so that the connection can be used again; what they say is not kept."""
+"""Seconds for resolving, connecting, sending and reading the response together."""
+MAX_BYTES_READ = 16 * 1024
+"""How much of a response body is read, so that the connection can be reused. The body is discarded."""
 CONNECTIONS = 500
 KEPT_FOR = 1.0
-"""Seconds for which a connection waits for its next use: less than any server's own, which would close it under us."""
+"""Seconds that an idle connection is kept: less than the limit of common servers, which would close it first."""
 GONE = 410
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`status` is None where there was none; `error` says what went wrong, for the webhook's owner."""
+    """A response. `status` is None if there was none; `error` describes the problem for the webhook's owner."""
 
     status: int | None
     error: str
@@ -38,24 +38,24 @@ class Answer:
 
 
 class Client:
-    """Belongs to the event loop of its first call; it may be made anywhere."""
+    """A client that belongs to the event loop of its first call. It can be created outside a loop."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Never raises for what the receiver, its name or its network do."""
+        """Posts and returns the answer. Never raises, whatever the receiver, its name or the network does."""
         began = time.monotonic()
         status: int | None = None
         try:
-            target = parse(url)  # the settings may have changed since it was made
+            target = parse(url)  # the settings can have changed since the webhook was created
             async with self._open_session().post(target, data=body, headers=headers, allow_redirects=False) as response:
                 status = response.status
-                if await response.content.read(MOST_READ) and not response.content.at_eof():
+                if await response.content.read(MAX_BYTES_READ) and not response.content.at_eof():
                     response.close()
             error = _complaint(status)
-        except (aiohttp.ClientError, OSError, ValueError) as failure:
-            # With a status it is only the rest of the body that failed to come.
+        except Exception as failure:  # noqa: BLE001  one that is raised would take the results of other calls with it
+            # With a status, only the rest of the body could not be read.
             error = _complaint(status) if status else _explained(failure)
         return Answer(status, error, int((time.monotonic() - began) * 1000))
 
@@ -65,7 +65,7 @@ class Client:
             await session.close()
 
     def _open_session(self) -> aiohttp.ClientSession:
-        # Opened on first use: a session belongs to the running loop and must not cross a fork.
+        # Opened on first use, because a session belongs to the running loop and must not cross a fork.
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -81,14 +81,14 @@ class Client:
 
 def _complaint(status: int) -> str:
     if 300 <= status < 400:
-        return f"It answered {status}: redirects are not followed, give the address itself."
-    return "" if 200 <= status < 300 else f"It answered {status}."
+        return f"The receiver answered {status}. Redirects are not followed: set the final URL."
+    return "" if 200 <= status < 300 else f"The receiver answered {status}."
 
 
 def _explained(failure: Exception) -> str:
     if isinstance(failure, TimeoutError):
-        return f"There was no answer within {TIMEOUT:g} s."
+        return f"The receiver did not answer within {TIMEOUT:g} s."
     cause = failure.os_error if isinstance(failure, aiohttp.ClientConnectorError) else failure
     if isinstance(cause, AddressRefused | BadURL):
         return str(cause)
-    return f"No connection: {cause or type(failure).__name__}"
+    return f"Connection failed: {cause or type(failure).__name__}"

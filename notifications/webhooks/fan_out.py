@@ -1,4 +1,4 @@
-"""Which webhooks hear of an event. Nearly free while none asks for it: decision 27."""
+"""Finds the webhooks that subscribe to an event. Costs almost nothing while there are none (decision 27)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from django.db import transaction
 from django.utils.module_loading import autodiscover_modules
 from uuid_utils.compat import uuid7
 
-from events import Event, registry
-from events.broker import send
-from events.catalogue import service_of
+from events import Event
+from events.db.query import execute
+from events.declare import registry
+from events.declare.registry import service_of
+from events.delivery.broker import send
 from events.live.ports import owners_of
 from notifications import sql
 
 SEND = "notifications.send_webhooks"
 OWN_KIND = "webhook"
-"""Events about webhooks are not sent to webhooks, but for the test of one."""
+"""Events about webhooks are not sent to webhooks, except test events."""
 OPEN_KINDS = frozenset({"order", "payment"})
-"""What a customer may hear about its own orders: the streams of which `owners_of` knows the owner."""
+"""The stream kinds that customers can receive about their own orders: those whose owner `owners_of` knows."""
 KNOWN_FOR = 1.0
-"""Seconds for which a process goes on with what it knows of the webhooks."""
+"""Seconds for which a process caches the subscribed types."""
 
 
 @cache
 def event_types() -> dict[str, type[Event]]:
-    """What may be subscribed to: every type that an installed service declares. All applications must be loaded."""
+    """The types that webhooks can subscribe to: all types of installed services. All applications must be loaded."""
     autodiscover_modules("events")
     return {
         event.type: event
@@ -41,13 +43,13 @@ def event_types() -> dict[str, type[Event]]:
 
 @cache
 def names_of(event_type: str) -> frozenset[str]:
-    """The names by which a webhook may ask for this type."""
+    """The names with which a webhook can subscribe to this type."""
     return frozenset({event_type, f"{event_type.partition('.')[0]}.*", "*"})
 
 
 @dataclass
 class _Asked:
-    """What the webhooks ask for, as this process last saw it."""
+    """The subscribed types, cached by this process for `KNOWN_FOR` seconds."""
 
     of_own: frozenset[str] = frozenset()
     of_all: frozenset[str] = frozenset()
@@ -57,7 +59,7 @@ class _Asked:
         now = time.monotonic()
         if now < self.until:
             return
-        rows = sql.run(sql.ASKED, [])
+        rows = execute(sql.ASKED, [])
         self.of_own = frozenset(name for everything, name in rows if not everything)
         self.of_all = frozenset(name for everything, name in rows if everything)
         self.until = now + KNOWN_FOR
@@ -67,7 +69,7 @@ _asked = _Asked()
 
 
 def is_wanted(event: type[Event]) -> bool:
-    """Whether such an event gets a delivery to the fan-out at all. Asked for every event that is recorded."""
+    """Whether any webhook subscribes to the type. Called for every event that is recorded."""
     _asked.look()
     names = names_of(event.type)
     if not names.isdisjoint(_asked.of_all):
@@ -75,19 +77,19 @@ def is_wanted(event: type[Event]) -> bool:
     return event.stream_kind in OPEN_KINDS and not names.isdisjoint(_asked.of_own)
 
 
-def forget() -> None:
-    """This process looks again at the next event."""
+def clear_cache() -> None:
+    """Clears this process's cache."""
     _asked.until = 0.0
 
 
 def fan_out(events: Sequence[Event], keys: Sequence[str]) -> None:
-    """One delivery for each event and webhook, however often the event comes; three statements for any number.
+    """Creates one delivery per event and subscribed webhook, with three statements for any number. Idempotent.
 
     Must run in a transaction.
     """
     streams = [event.stream for event in events]
     owners = owners_of(streams)
-    found = sql.run(
+    found = execute(
         sql.FAN_OUT,
         {
             "streams": streams,
@@ -100,12 +102,12 @@ def fan_out(events: Sequence[Event], keys: Sequence[str]) -> None:
 
 
 def add(pairs: Sequence[tuple[object, ...]]) -> None:
-    """Deliveries of (webhook, position of the event); those that are there already are left alone."""
+    """Creates deliveries for (webhook id, event position) pairs. Idempotent: existing deliveries are kept."""
     webhooks, positions = zip(*pairs, strict=True)
-    if sql.run(sql.ADD, [[uuid7() for _ in pairs], list(webhooks), list(positions)]):
-        transaction.on_commit(hurry)
+    if execute(sql.ADD, [[uuid7() for _ in pairs], list(webhooks), list(positions)]):
+        transaction.on_commit(notify_sender)
 
 
-def hurry() -> None:
-    """Something is due; beat asks in any case."""
+def notify_sender() -> None:
+    """Starts the sending task immediately. A periodic task sends due deliveries in any case."""
     send(current_app, SEND, ())

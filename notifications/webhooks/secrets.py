@@ -1,4 +1,4 @@
-"""A webhook's secrets, as they are kept, and the signature of Standard Webhooks (https://www.standardwebhooks.com)."""
+"""The encrypted storage of webhook secrets, and Standard Webhooks signatures (https://www.standardwebhooks.com)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import msgspec
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
-from events.typed import convert
+from web.typed import convert
 
 PREFIX = "whsec_"
 BYTES = 32
 GRACE = timedelta(hours=24)
-"""For as long what was rotated away still signs too, so that a receiver may change over at its leisure."""
-MOST = 4
-"""Secrets that sign at once; whoever rotates more often within the grace loses the oldest."""
+"""How long a rotated secret still signs, so that receivers have time to switch to the new one."""
+MAX_SECRETS = 4
+"""The maximum number of secrets that sign concurrently. More rotations within the grace period drop the oldest."""
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """`until`: when it stops signing; None for the one that is current."""
+    """A secret. `until` is the time when it stops signing; None for the current secret."""
 
     value: str
     until: datetime | None = None
@@ -48,18 +48,26 @@ class Keyring(msgspec.Struct, frozen=True):
     def rotated(self, now: datetime) -> Keyring:
         current, *older = self.secrets
         kept = [Secret(current.value, now + GRACE), *(one for one in older if _signs(one, now))]
-        return Keyring((_fresh(), *kept[: MOST - 1]))
+        return Keyring((_fresh(), *kept[: MAX_SECRETS - 1]))
 
     def sign(self, message_id: str, now: datetime, body: bytes) -> str:
-        """The header `webhook-signature`: one signature for each secret that is still good."""
+        """The header `webhook-signature`: one signature per valid secret."""
         return " ".join(_signature(one.value, message_id, now, body) for one in self.secrets if _signs(one, now))
+
+    @classmethod
+    def replacing(cls, sealed: str, now: datetime) -> Keyring:
+        """A keyring with a new secret. The old ones sign for their time, if a known SECRET_KEY still opens them."""
+        try:
+            return cls.open(sealed).rotated(now)
+        except InvalidToken:
+            return cls.new()
 
     def seal(self) -> str:
         return _box().encrypt(msgspec.json.encode(self)).decode()
 
     @classmethod
     def open(cls, sealed: str) -> Keyring:
-        """Raises cryptography.fernet.InvalidToken if it was sealed under a SECRET_KEY that we do not have."""
+        """Decrypts a keyring. Raises cryptography.fernet.InvalidToken if no known SECRET_KEY fits."""
         return convert(msgspec.json.decode(_box().decrypt(sealed)), cls)
 
 
@@ -88,7 +96,7 @@ def _box() -> MultiFernet:
 
 @cache
 def _box_of(keys: tuple[str, ...]) -> MultiFernet:
-    """The first key seals, each opens."""
+    """Encrypts with the first key and decrypts with any of them."""
     return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key))) for key in keys])
 
 

@@ -1,8 +1,8 @@
-"""Sending what is due: claimed under a lease, called outside any transaction, many at once, and concluded in one.
+"""Sends due webhook deliveries: claims them under a lease, calls concurrently outside transactions, writes outcomes.
 
-As with a saga's network steps the calls live on one event loop in a thread of the process. Whoever sends waits for them
-only as long as its patience; what stragglers brought is written by a second thread when it comes. A process that dies
-takes its calls with it: their leases run out, and they are sent again.
+As with a saga's network steps, the calls run on one event loop in a thread of the process. The sending task waits for
+them for `PATIENCE` seconds; a second thread writes the outcomes of slower calls when they arrive. If a process dies,
+the leases of its calls expire and the deliveries are sent again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from uuid import UUID, uuid4
@@ -25,31 +25,34 @@ from cryptography.fernet import InvalidToken
 from django.db import close_old_connections, transaction
 
 from events import Backoff
-from events.codec import encode_json
+from events.db.query import execute
+from events.declare.codec import encode_json
+from events.delivery.failures import storable, summary_of
 from notifications import sql
 from notifications.models import DisabledReason, WebhookDelivery, WebhookDeliveryState
 from notifications.webhooks.client import CONNECTIONS, TIMEOUT, Answer, Client
 from notifications.webhooks.endpoints import switch_off
-from notifications.webhooks.fan_out import hurry
+from notifications.webhooks.fan_out import notify_sender
 from notifications.webhooks.secrets import Keyring, timestamp
 
 log = structlog.get_logger(__name__)
 
 RETRY = Backoff(base=5, cap=86_400, attempts=15)
-"""The last of these comes between half a day and a day after the first."""
+"""The last attempt comes between half a day and a day after the first."""
 OFF_AFTER = timedelta(days=5)
-"""A webhook that has failed for as long, without a single success, is switched off."""
+"""A webhook that has failed for this long without a success is switched off."""
 SILENCE = timedelta(days=2)
-"""More than lies between two tries: after as long without a failure the days are counted anew."""
+"""Longer than the time between two attempts. After this long without a failure, `OFF_AFTER` starts again."""
 CAP = 10
-"""Calls under way to one webhook, in all processes together."""
+"""The maximum number of concurrent calls to one webhook, in all processes together."""
 LEASE = TIMEOUT + 20
-"""Seconds until what was claimed and not concluded is due again."""
+"""Seconds until a delivery that was claimed and has no outcome is due again."""
 PATIENCE = 1.0
+"""Seconds that the task waits for a batch of calls before it claims more deliveries."""
 TURN = 10.0
-"""Seconds for which one task goes on claiming, so that it never looks stuck."""
+"""Seconds after which one task stops claiming, so that it does not look stuck."""
 LOOK_UPS = 64
-"""Names looked up at once: a name server that does not answer must not hold up other webhooks."""
+"""Concurrent name lookups. There are many, so that unresponsive name servers do not block other webhooks."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,7 @@ class _Call:
 
 
 @dataclass(frozen=True)
-class _Claim:
-    """Calls that are ours for a while."""
-
-    lease: UUID
-    calls: Sequence[_Call]
-
-
-@dataclass(frozen=True)
-class _Heard:
+class CallResult:
     call: _Call
     answer: Answer
 
@@ -84,38 +79,65 @@ class _Heard:
         return WebhookDeliveryState.PENDING
 
 
+@dataclass(frozen=True)
+class _Claim:
+    """The calls that one lease covers, and the results of those that cannot be made."""
+
+    lease: UUID
+    calls: list[_Call] = field(default_factory=list)
+    unsendable: list[CallResult] = field(default_factory=list)
+
+    def add(self, call: _Call | None) -> None:
+        if call is not None:
+            self.calls.append(call)
+
+
 def send_due(patience: float = PATIENCE) -> None:
-    """Sends all that is due, as far as the caps allow. Must run outside a transaction; any number may run at once."""
+    """Sends all due deliveries, up to the caps. Must run outside a transaction; safe to run concurrently."""
     began = time.monotonic()
     while time.monotonic() - began < TURN:
         claim = _claim(CONNECTIONS - _under_way.count)
         if claim is None:
             return
-        heard = asyncio.run_coroutine_threadsafe(_call_all(claim, patience), _loop(os.getpid())).result()
-        _conclude(claim.lease, heard)
-    hurry()
+        results = asyncio.run_coroutine_threadsafe(_call_all(claim, patience), _loop(os.getpid())).result()
+        _conclude(claim.lease, [*results, *claim.unsendable])
+    notify_sender()
 
 
-def _claim(most: int) -> _Claim | None:
-    """None when nothing is due, or all that is due waits for what is under way."""
+def _claim(limit: int) -> _Claim | None:
+    """Claims due deliveries; None if nothing is due or the caps are reached."""
     lease = uuid4()
     with transaction.atomic():
-        sql.run(sql.LOCK_CLAIM, [])
-        rows = sql.run(sql.CLAIM, {"lease": lease, "seconds": LEASE, "cap": CAP, "limit": max(most, 0)})
+        execute(sql.LOCK_CLAIM, [])
+        rows = execute(sql.CLAIM, {"lease": lease, "seconds": LEASE, "cap": CAP, "limit": max(limit, 0)})
     if not rows:
         return None
     deliveries = WebhookDelivery.objects.filter(id__in=[id_ for (id_,) in rows]).select_related("webhook", "event")
-    calls = [call for delivery in deliveries if (call := _call(delivery)) is not None]
-    return _Claim(lease, calls)
+    claim = _Claim(lease)
+    for delivery in deliveries:
+        try:
+            claim.add(_call(delivery))
+        except Exception as error:  # whatever is wrong with one delivery must not hold up the others
+            log.exception("webhook delivery cannot be sent", delivery=str(delivery.id))
+            claim.unsendable.append(_unsendable(delivery, error))
+    return claim
+
+
+def _unsendable(delivery: WebhookDelivery, error: Exception) -> CallResult:
+    call = _Call(delivery.id, delivery.webhook_id, delivery.attempts, delivery.webhook.url, Keyring(()), b"")
+    return CallResult(call, Answer(None, f"The request could not be built: {summary_of(error)}", 0))
 
 
 def _call(delivery: WebhookDelivery) -> _Call | None:
-    """None where we cannot sign it: no fault of the webhook's, so it is due again when its lease runs out."""
+    """The call for a delivery; None if its secret cannot be decrypted. It is then due again when its lease expires."""
     webhook = delivery.webhook
     try:
         keyring = Keyring.open(webhook.sealed)
     except InvalidToken:
-        log.warning("a webhook's secret cannot be read: see SECRET_KEY_FALLBACKS", webhook=str(webhook.id))
+        log.warning(
+            "webhook secret cannot be decrypted; add the old SECRET_KEY to SECRET_KEY_FALLBACKS",
+            webhook=str(webhook.id),
+        )
         return None
     body = encode_json(delivery.event.envelope())
     return _Call(delivery.id, webhook.id, delivery.attempts, webhook.url, keyring, body)
@@ -124,7 +146,7 @@ def _call(delivery: WebhookDelivery) -> _Call | None:
 # --- calling -------------------------------------------------------------------------------------------------
 
 
-async def _call_all(claim: _Claim, patience: float) -> list[_Heard]:
+async def _call_all(claim: _Claim, patience: float) -> list[CallResult]:
     if not claim.calls:
         return []
     tasks = [asyncio.create_task(_call_one(call)) for call in claim.calls]
@@ -134,7 +156,7 @@ async def _call_all(claim: _Claim, patience: float) -> list[_Heard]:
     return [task.result() for task in done]
 
 
-async def _call_one(call: _Call) -> _Heard:
+async def _call_one(call: _Call) -> CallResult:
     now = datetime.now(UTC)
     headers = {
         "webhook-id": str(call.delivery),
@@ -142,11 +164,11 @@ async def _call_one(call: _Call) -> _Heard:
         "webhook-signature": call.keyring.sign(str(call.delivery), now, call.body),
     }
     with _under_way:
-        return _Heard(call, await _client().post(call.url, headers, call.body))
+        return CallResult(call, await _client().post(call.url, headers, call.body))
 
 
 class _UnderWay:
-    """How many calls this process has open. Counted on the event loop alone."""
+    """Counts this process's open calls. Only the event loop changes it."""
 
     count = 0
 
@@ -167,16 +189,16 @@ def _client() -> Client:
 
 @cache
 def _loop(pid: int) -> asyncio.AbstractEventLoop:
-    """The process's event loop; keyed by process, since threads do not survive a fork."""
+    """The process's event loop. The key is the process id, because threads do not survive a fork."""
     loop = asyncio.new_event_loop()
     loop.set_default_executor(ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="webhook-names"))
     threading.Thread(target=loop.run_forever, name="webhooks", daemon=True).start()
-    atexit.register(_hang_up, loop)
+    atexit.register(_close, loop)
     return loop
 
 
-def _hang_up(loop: asyncio.AbstractEventLoop) -> None:
-    """The process ends: what is under way is left to its lease."""
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Closes the client when the process ends. Open calls are sent again when their leases expire."""
     client = _clients.pop(loop, None)
     if client is not None:
         asyncio.run_coroutine_threadsafe(client.aclose(), loop).result(1)
@@ -185,40 +207,40 @@ def _hang_up(loop: asyncio.AbstractEventLoop) -> None:
 # --- concluding ----------------------------------------------------------------------------------------------
 
 
-def _conclude(lease: UUID, heard: Sequence[_Heard]) -> None:
-    """Outcomes, their log, and what they say of their webhooks: one transaction, as far as the lease still holds."""
-    if not heard:
+def _conclude(lease: UUID, results: Sequence[CallResult]) -> None:
+    """Writes outcomes, attempts and the health of webhooks in one transaction, for calls whose lease is valid."""
+    if not results:
         return
     with transaction.atomic():
-        rows = sql.run(
+        rows = execute(
             sql.CONCLUDE,
             {
                 "lease": lease,
-                "ids": [one.call.delivery for one in heard],
-                "states": [one.state for one in heard],
-                "delays": [_delay(one) for one in heard],
-                "statuses": [one.answer.status for one in heard],
-                "errors": [one.answer.error.replace("\0", "") for one in heard],
-                "durations": [one.answer.milliseconds for one in heard],
+                "ids": [one.call.delivery for one in results],
+                "states": [one.state for one in results],
+                "delays": [_delay(one) for one in results],
+                "statuses": [one.answer.status for one in results],
+                "errors": [storable(one.answer.error) for one in results],
+                "durations": [one.answer.milliseconds for one in results],
             },
         )
         ours = {id_ for (id_,) in rows}
-        _judge([one for one in heard if one.call.delivery in ours])
+        _update_health([one for one in results if one.call.delivery in ours])
 
 
-def _delay(heard: _Heard) -> float:
-    return RETRY.delay(heard.call.attempt) if heard.state == WebhookDeliveryState.PENDING else 0.0
+def _delay(result: CallResult) -> float:
+    return RETRY.delay(result.call.attempt) if result.state == WebhookDeliveryState.PENDING else 0.0
 
 
-def _judge(heard: Sequence[_Heard]) -> None:
-    """One success shows that a webhook is well; failures alone set its clock, and at last switch it off."""
-    if not heard:
+def _update_health(results: Sequence[CallResult]) -> None:
+    """A success resets `failing_since`. Failures alone set it, and after `OFF_AFTER` they disable the webhook."""
+    if not results:
         return
     answers: dict[UUID, bool] = {}
-    for one in heard:
+    for one in results:
         answers[one.call.webhook] = answers.get(one.call.webhook, False) or one.answer.is_success
-    rows = sql.run(
-        sql.JUDGE,
+    rows = execute(
+        sql.UPDATE_HEALTH,
         {
             "ids": list(answers),
             "answers": list(answers.values()),
@@ -226,7 +248,7 @@ def _judge(heard: Sequence[_Heard]) -> None:
             "patience": OFF_AFTER.total_seconds(),
         },
     )
-    gone = {one.call.webhook for one in heard if one.answer.is_gone}
+    gone = {one.call.webhook for one in results if one.answer.is_gone}
     failing = {id_ for id_, for_days in rows if for_days} - gone
     for ids, reason in ((gone, DisabledReason.GONE), (failing, DisabledReason.FAILING)):
         if ids:
@@ -234,27 +256,27 @@ def _judge(heard: Sequence[_Heard]) -> None:
 
 
 @cache
-def _stragglers(pid: int) -> queue.SimpleQueue[tuple[UUID, _Heard]]:
-    waiting: queue.SimpleQueue[tuple[UUID, _Heard]] = queue.SimpleQueue()
+def _stragglers(pid: int) -> queue.SimpleQueue[tuple[UUID, CallResult]]:
+    waiting: queue.SimpleQueue[tuple[UUID, CallResult]] = queue.SimpleQueue()
     threading.Thread(target=_finish, args=[waiting], name="webhook-stragglers", daemon=True).start()
     return waiting
 
 
-def _finish(waiting: queue.SimpleQueue[tuple[UUID, _Heard]]) -> None:
-    """Writes what stragglers brought, all that has arrived at once. Their webhooks may have more waiting."""
+def _finish(waiting: queue.SimpleQueue[tuple[UUID, CallResult]]) -> None:
+    """Writes the outcomes of slow calls in batches, then starts sending what these webhooks still have due."""
     while True:
         arrived = [waiting.get()]
         while not waiting.empty():
             arrived.append(waiting.get())
-        by_lease: dict[UUID, list[_Heard]] = {}
-        for lease, heard in arrived:
-            by_lease.setdefault(lease, []).append(heard)
+        by_lease: dict[UUID, list[CallResult]] = {}
+        for lease, result in arrived:
+            by_lease.setdefault(lease, []).append(result)
         try:
             for lease, together in by_lease.items():
                 _conclude(lease, together)
-            if sql.run(sql.MORE_DUE, [[heard.call.webhook for _, heard in arrived]])[0][0]:
-                hurry()
-        except Exception:  # the leases run out, and they are sent again
-            log.exception("the outcomes of slow webhooks were not written")
+            if execute(sql.MORE_DUE, [[result.call.webhook for _, result in arrived]])[0][0]:
+                notify_sender()
+        except Exception:  # the leases expire, and the deliveries are sent again
+            log.exception("outcomes of slow webhook calls not written; the deliveries will be sent again")
         finally:
             close_old_connections()

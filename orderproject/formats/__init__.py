@@ -1,1 +1,1 @@
-"""How the admin writes things, by language."""
+"""Formats of dates and times in the admin, by language."""

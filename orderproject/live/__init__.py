@@ -1,1 +1,1 @@
-"""The process that holds the open streams: `python -m orderproject.live`."""
+"""The process that serves live event streams: `python -m orderproject.live`."""

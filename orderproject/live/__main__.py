@@ -1,4 +1,4 @@
-"""`python -m orderproject.live --host 127.0.0.1 --port 8001`: serves live streams until it is told to stop."""
+"""`python -m orderproject.live --host 127.0.0.1 --port 8001`: serves live streams until SIGTERM or SIGINT."""
 
 import argparse
 import resource
@@ -8,11 +8,11 @@ CONNECTIONS = 65_536
 
 
 def allow_many_connections() -> None:
-    """As many as the system lets us have; a shell's default is a thousand, or fewer."""
+    """Raises the limit of open files, whose default in a shell is a thousand or fewer."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def main() -> int:
@@ -21,15 +21,13 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8001)
     options = parser.parse_args()
 
-    from django.conf import settings
-
     from orderproject.asgi import application  # reads the settings
     from orderproject.live.server import LiveServer
 
     allow_many_connections()
-    LiveServer(application, options.host, options.port, settings.LIVE_SOCKET).run()
+    LiveServer(application, options.host, options.port).run()
     if application.broken:
-        sys.stderr.write("live streams ended by an error\n")
+        sys.stderr.write("the live stream hub failed; see the log, then restart this process\n")
         return 1
     return 0
 

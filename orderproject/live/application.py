@@ -1,4 +1,4 @@
-"""ASGI: live streams and the health checks. Everything else is the web process's."""
+"""The ASGI application for live streams and health checks. The web process serves everything else."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from events.live.follow import Follower
 from events.live.hub import Hub
 from events.live.response import EventStream, StreamsAway
 from events.live.threads import Threads
-from orderproject.health import livez
-from orderproject.paths import PROBES, is_live
-from orderproject.problems import problem
+from orderproject.api.paths import PROBES, is_live
+from orderproject.api.problems import problem
+from orderproject.observability.health import livez
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-DECIDING = 4
-"""Requests that are decided at the same time, each in a thread."""
-OPENS_WITHIN = 3.0
-"""Seconds in which the hub must have taken a stream in."""
+DECISION_THREADS = 4
+"""The number of threads in which Django authorizes requests concurrently."""
+OPEN_TIMEOUT = 3.0
+"""Seconds that a request waits until the hub accepts its stream."""
 LIVEZ = "/livez"
 
 log = structlog.get_logger(__name__)
 
 
 class LiveApplication:
-    """Whether a stream may be opened, Django decides, by the same views and middleware as in the web process."""
+    """Serves streams. Django authorizes each with the same views and middleware as in the web process."""
 
     def __init__(self) -> None:
         self.hub = Hub()
         self._django = BaseHandler()
         self._django.load_middleware()
-        self._threads = Threads(DECIDING)
+        self._threads = Threads(DECISION_THREADS)
         self._running: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -63,11 +63,11 @@ class LiveApplication:
 
     @property
     def broken(self) -> bool:
-        """The hub has met what nobody foresaw; its error goes to whoever asks."""
+        """Whether the hub ended with an unexpected error."""
         return self._running is not None and self._running.done() and self._running.exception() is not None
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
-        request, response = await self._decided(scope)
+        request, response = await self._get_response(scope)
         if not isinstance(response, EventStream):
             await _send_head(send, response)
             await send({"type": "http.response.body", "body": response.content})
@@ -75,7 +75,7 @@ class LiveApplication:
         follower = Follower(self.hub, response.selection, response.after, response.until, _cut(scope))
         watching = asyncio.create_task(_await_disconnect(receive, follower))
         try:
-            if not await follower.opens(OPENS_WITHIN):
+            if not await follower.opens(OPEN_TIMEOUT):
                 response = _unavailable(request, response)
             await _send_head(send, response)
             if isinstance(response, EventStream) and scope["method"] == "GET":
@@ -85,12 +85,12 @@ class LiveApplication:
             follower.end()
             watching.cancel()
 
-    async def _decided(self, scope: Any) -> tuple[ASGIRequest, HttpResponse]:
+    async def _get_response(self, scope: Any) -> tuple[ASGIRequest, HttpResponse]:
         request = ASGIRequest(scope, BytesIO())
-        if request.path == LIVEZ:  # also while every thread waits for a database that does not answer
+        if request.path == LIVEZ:  # answers even while every thread waits for the database
             return request, livez(request)
         if not (is_live(request.path) or request.path in PROBES):
-            return request, problem(request, 404, "not-found", "Only live streams are served here.")
+            return request, problem(request, 404, "not-found", "This process serves live streams only.")
         return request, await self._threads.run(self._decide, request)
 
     def _decide(self, request: ASGIRequest) -> HttpResponse:
@@ -113,7 +113,9 @@ async def _send_stream(send: Send, follower: Follower) -> None:
         async for chunk in follower.chunks():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     except Error as error:
-        log.warning("a live stream ends without the database", error=str(error))
+        log.warning(
+            "live stream closed because the database is unavailable; the client can reconnect", error=str(error)
+        )
 
 
 def _unavailable(request: ASGIRequest, response: HttpResponse) -> HttpResponse:
@@ -128,6 +130,6 @@ async def _await_disconnect(receive: Receive, follower: Follower) -> None:
 
 
 def _cut(scope: Any) -> Callable[[], None]:
-    """A server that does not let us cut a connection ends it when it can."""
+    """The function that aborts the connection, if the server provides one."""
     cut: Callable[[], None] = scope.get("state", {}).get("cut", lambda: None)
     return cut

@@ -1,4 +1,4 @@
-"""uvicorn, with what long streams and connections from the web process need."""
+"""A uvicorn server whose application can abort connections, and which ends its streams when it stops."""
 
 from __future__ import annotations
 
@@ -7,38 +7,28 @@ import socket
 from types import FrameType
 from typing import Any
 
-import structlog
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orderproject.live.application import LiveApplication
-from orderproject.live.handover import Handover, Inbox
 
-GONE = 30_000
-"""Milliseconds after which a peer that acknowledges nothing is given up."""
-CLOSE_WITHIN = 1
+CLOSE_TIMEOUT = 1
 TICK = 0.5
-"""Seconds between two looks at whether to stop. uvicorn looks ten times a second: most of what an idle process does."""
-
-log = structlog.get_logger(__name__)
+"""Seconds between checks whether to stop. uvicorn checks ten times a second, most of an idle process's CPU time."""
 
 
 class Connection(HttpToolsProtocol):
-    """Lets the application cut it, and notices a client that has vanished without a word."""
+    """A connection that the application can abort."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.app_state = {**self.app_state, "cut": transport.abort}
-        peer: socket.socket = transport.get_extra_info("socket")
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE)
 
 
 class LiveServer(Server):
-    """Ends with code 0 when told, and closes its streams first."""
+    """On SIGTERM and SIGINT it closes its streams and exits with code 0."""
 
-    def __init__(self, application: LiveApplication, host: str, port: int, inbox: str) -> None:
+    def __init__(self, application: LiveApplication, host: str, port: int) -> None:
         super().__init__(
             Config(
                 application,
@@ -51,25 +41,18 @@ class LiveServer(Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                timeout_graceful_shutdown=CLOSE_WITHIN,
+                timeout_graceful_shutdown=CLOSE_TIMEOUT,
                 backlog=4096,
             )
         )
         self._application = application
-        self._inbox = Inbox(inbox, self._adopt) if inbox else None
-        self._adopting: set[asyncio.Task[None]] = set()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Without raising the signal again in the end, as uvicorn would."""
+        """Stops without raising the signal again at the end, as uvicorn would."""
         self.should_exit = True
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self._inbox:
-            self._inbox.open(asyncio.get_running_loop())
-
     async def main_loop(self) -> None:
-        """uvicorn's, at our pace: it counts tenths of seconds."""
+        """uvicorn's loop with a longer tick."""
         while not await self.on_tick(0):
             await asyncio.sleep(TICK)
 
@@ -77,26 +60,5 @@ class LiveServer(Server):
         return self._application.broken or await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._inbox:
-            self._inbox.close(asyncio.get_running_loop())
         self._application.hub.stop()
         await super().shutdown(sockets)
-
-    def _adopt(self, handover: Handover) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve_connection(handover))
-        self._adopting.add(task)
-        task.add_done_callback(self._adopting.discard)
-
-    async def _serve_connection(self, handover: Handover) -> None:
-        """As if we had accepted it ourselves, and read what the web process has read of it."""
-
-        def protocol() -> Connection:
-            return Connection(self.config, self.server_state, self.lifespan.state)
-
-        try:
-            loop = asyncio.get_running_loop()
-            _, connection = await loop.connect_accepted_socket(protocol, handover.connection)
-        except OSError as error:
-            log.info("a connection that was handed over is gone", error=str(error))
-            return
-        connection.data_received(handover.request)

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("group", models.CharField(max_length=150)),
-                ("permission", models.CharField(help_text="As app.codename", max_length=200)),
+                ("permission", models.CharField(help_text="In the form app.codename", max_length=200)),
             ],
             options={
                 "default_permissions": (),

@@ -1,18 +1,18 @@
-"""`python -m orderproject.stack`: needs no Django, since it makes what the settings ask for."""
+"""`python -m orderproject.stack`. It runs without Django, because it starts the servers that the settings need."""
 
 import sys
 
 from orderproject.stack.configuration import from_environment
 from orderproject.stack.errors import StackError
-from orderproject.stack.stack import Stack, Table
-from orderproject.stack.terminal import complain
+from orderproject.stack.stack import ProcessTable, Stack
+from orderproject.stack.terminal import print_error
 
 
-def main(processes: Table | None = None) -> int:
+def main(processes: ProcessTable | None = None) -> int:
     try:
         Stack(from_environment(), processes).run()
     except StackError as error:
-        complain(str(error))
+        print_error(str(error))
         return 1
     return 0
 

@@ -1,17 +1,18 @@
-"""What the environment says about the stack."""
+"""The stack's configuration, read from environment variables."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orderproject.stack.errors import Misconfigured
 from orderproject.stack.processes import PROJECT
+from orderproject.stack.streams import VARIABLES
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A URL that is given replaces the embedded server of its kind."""
+    """The configuration. A URL that is set replaces the embedded server of its kind."""
 
     data: Path
     port: int
@@ -23,6 +24,8 @@ class Configuration:
     redis_url: str = ""
     secret_key: str = ""
     flower_login: str = "admin:admin"
+    streams: Mapping[str, str] = field(default_factory=dict)
+    """The brokers to publish the log to. One with an address is used; one without is started."""
 
     @property
     def ports(self) -> dict[str, int]:
@@ -31,7 +34,7 @@ class Configuration:
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Configuration:
     configuration = Configuration(
-        # Relative to where the command was given; var/stack of the project if nothing is said.
+        # Relative to the current folder; by default var/stack in the project.
         data=Path(environment.get("STACK_DATA_DIR") or PROJECT / "var" / "stack").absolute(),
         port=_port(environment, "PORT", 8000),
         sandbox_port=_port(environment, "SANDBOX_PORT", 8090),
@@ -42,14 +45,25 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Configurati
         redis_url=environment.get("REDIS_URL", ""),
         secret_key=environment.get("SECRET_KEY", ""),
         flower_login=environment.get("FLOWER_BASIC_AUTH") or "admin:admin",
+        streams=_streams(environment),
     )
     if len(set(configuration.ports.values())) < len(configuration.ports):
-        raise Misconfigured(f"{', '.join(configuration.ports)} must be three different ports.")
+        raise Misconfigured(f"Set {', '.join(configuration.ports)} to three different ports.")
     return configuration
+
+
+def _streams(environment: Mapping[str, str]) -> dict[str, str]:
+    text = environment.get("STREAMS", "")
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if set(names) - VARIABLES.keys():
+        raise Misconfigured(
+            f"STREAMS is {text!r}. Set it to {' or '.join(VARIABLES)}, or to both with a comma between them."
+        )
+    return {name: environment.get(VARIABLES[name], "") for name in names}
 
 
 def _port(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
     if not text.isdecimal() or not 0 < int(text) < 65_536:
-        raise Misconfigured(f"{name} is {text!r}; it must be the number of a port, such as {default}.")
+        raise Misconfigured(f"{name} is {text!r}. Set it to a port number, such as {default}.")
     return int(text)

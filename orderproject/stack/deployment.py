@@ -1,11 +1,13 @@
-"""Where everything of one stack is, and how its processes are told."""
+"""The addresses and folders of a stack, and the environment of its processes."""
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orderproject.stack.ports import HOST, free_port
+from orderproject.stack.streams import VARIABLES
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,10 @@ class Deployment:
     flower_port: int
     flower_login: str = "admin:admin"
     environment: str = "stack"
-    # Nobody needs to know it: the web process hands streams over.
+    streams: Mapping[str, str] = field(default_factory=dict)
+    """The addresses of the brokers to which the log is published."""
+    # Random, because clients never use them: they talk to nginx, which listens on `port`.
+    web_port: int = field(default_factory=free_port)
     live_port: int = field(default_factory=free_port)
 
     @property
@@ -48,7 +53,7 @@ class Deployment:
         return f"http://{HOST}:{self.flower_port}"
 
     def environment_of_processes(self) -> dict[str, str]:
-        """Our own, with what a process of this stack must know."""
+        """Our own environment and the variables of this stack."""
         return {**os.environ, **self.variables()}
 
     def variables(self) -> dict[str, str]:
@@ -60,19 +65,21 @@ class Deployment:
             "SECRET_KEY": self.secret_key,
             "ALLOWED_HOSTS": f"{HOST},localhost",
             "PUBLIC_URL": self.url,
-            "LIVE_SOCKET": str(self.data / "live.sock"),
+            # nginx, which replaces X-Forwarded-For.
+            "TRUSTED_PROXIES": HOST,
             "PAYMENT_GATEWAY_URL": self.sandbox_url,
             "MAIL_DIR": str(self.mail),
             "HEARTBEAT_DIR": str(self.heartbeats),
             "FLOWER_URL": self.flower_url,
             "FLOWER_BASIC_AUTH": self.flower_login,
             "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "orderproject.settings"),
-            # A log must show the last words of what died.
+            # Logs must contain the last lines that a process wrote before it died.
             "PYTHONUNBUFFERED": "1",
+            **{VARIABLES[name]: address for name, address in self.streams.items()},
         }
 
     def write_variables(self) -> Path:
-        """For a shell to source, so that `manage.py` there speaks to this stack. Holds secrets."""
+        """Writes a file that a shell can source to use `manage.py` with this stack. It contains secrets."""
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.variables().items()]
         file = self.data / "environment"
         file.unlink(missing_ok=True)

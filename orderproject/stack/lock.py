@@ -1,4 +1,4 @@
-"""One stack per data folder."""
+"""A lock that allows one stack per data folder."""
 
 import fcntl
 import os
@@ -13,14 +13,14 @@ EXAMPLE = "STACK_DATA_DIR=var/other PORT=8001 SANDBOX_PORT=8091 FLOWER_PORT=5556
 
 @contextmanager
 def locked(data: Path) -> Iterator[None]:
-    """Held until the process ends, however it ends. Raises FolderInUse, ForeignData."""
+    """Holds the lock; the system releases it when the process ends. Raises FolderInUse and ForeignData."""
     try:
         data.mkdir(parents=True, exist_ok=True)
         file = (data / "lock").open("a+")
     except OSError as error:
         raise ForeignData(
-            f"{data} cannot be written ({error.strerror}); "
-            "set STACK_DATA_DIR to a folder of your own, or run as the user that it belongs to."
+            f"{data} cannot be written ({error.strerror}). "
+            "Set STACK_DATA_DIR to a folder of your own, or run as its owner."
         ) from error
     with file:
         try:
@@ -28,8 +28,8 @@ def locked(data: Path) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             raise FolderInUse(
-                f"A stack (process {file.read().strip()}) runs on {data} already. Stop it, or give this one "
-                f"a folder and ports of its own: {EXAMPLE} make run"
+                f"Another stack (process {file.read().strip()}) already uses {data}. Stop it, or use another folder "
+                f"and other ports: {EXAMPLE} make run"
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))

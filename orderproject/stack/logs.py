@@ -1,20 +1,20 @@
-"""Logs of children: one file and its predecessor each, kept small."""
+"""Log files of child processes: the current file and one older file each, limited in size."""
 
 import shutil
 from pathlib import Path
 
-LARGEST = 8_000_000
+MAX_BYTES = 8_000_000
 
 
-def set_aside(log: Path) -> None:
-    """At the start of the stack: a fresh file, the last one beside it."""
+def rotate(log: Path) -> None:
+    """Renames the log of the previous run. Call it before the process starts."""
     if log.exists():
         log.replace(_old(log))
 
 
-def keep_small(log: Path) -> None:
-    """While its process writes: copied and cut, since the process keeps the file open (for appending)."""
-    if log.exists() and log.stat().st_size > LARGEST:
+def limit_size(log: Path) -> None:
+    """Copies and truncates a large log while its process writes, because the process keeps the file open."""
+    if log.exists() and log.stat().st_size > MAX_BYTES:
         shutil.copyfile(log, _old(log))
         with log.open("r+b") as output:
             output.truncate()

@@ -5,21 +5,20 @@ import socket
 import time
 
 HOST = "127.0.0.1"
-# Below the range from which systems take the ports of outgoing connections: a server that is restarted on its
-# port must not find a client there.
+# Below the ephemeral ports of outgoing connections, so that a client cannot occupy the port of a server that restarts.
 CHOICES = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    for port in random.sample(CHOICES, 200):  # spread, no secret  # nosec B311
+    for port in random.sample(CHOICES, 200):  # not for security  # nosec B311
         if is_free(port):
             return port
-    raise OSError(f"no free port on {HOST} between {CHOICES.start} and {CHOICES.stop}")
+    raise OSError(f"no free port on {HOST} between {CHOICES.start} and {CHOICES.stop}: end processes that listen there")
 
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As the servers do: connections that linger in TIME_WAIT are no obstacle.
+        # As the servers do, so that connections in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -29,7 +28,7 @@ def is_free(port: int) -> bool:
 
 
 def becomes_free(port: int, within: float) -> bool:
-    """Waits a moment: the workers of a web server that was just killed hold its port a little longer."""
+    """Waits up to `within` seconds, because the workers of a killed web server hold its port a little longer."""
     deadline = time.monotonic() + within
     while not is_free(port):
         if time.monotonic() > deadline:

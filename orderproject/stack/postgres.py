@@ -11,21 +11,21 @@ from orderproject.stack import binaries
 from orderproject.stack.errors import ProcessFailed
 from orderproject.stack.folders import own_folder
 from orderproject.stack.identity import Identity, server_identity
-from orderproject.stack.leftover import stop_leftover
 from orderproject.stack.ports import HOST
 from orderproject.stack.processes import Process, ProcessSpec
 from orderproject.stack.secrets import kept_secret
+from orderproject.stack.stale_postgres import stop_stale_server
 
 DATABASE = "orders"
 APP = "app"
 ADMIN = "postgres"
-# Nothing of the caller's environment: a PGDATA or PGPORT there would speak to our server.
+# Excludes the caller's environment, because its PGDATA or PGPORT would affect our server.
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 ENCODING = ("-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 class EmbeddedPostgres:
-    """A cluster with the database `orders`; its owner `app` is no superuser, but may create databases."""
+    """A PostgreSQL cluster with the database `orders`. Its owner `app` can also create databases."""
 
     def __init__(
         self, data_dir: Path, port: int, settings: Mapping[str, str] | None = None, log: Path | None = None
@@ -43,7 +43,7 @@ class EmbeddedPostgres:
             argv=(str(program), "-D", str(self._cluster), *address, *options),
             env=ENVIRONMENT,
             ready=lambda _: self._accepts(),
-            # "Fast": SIGTERM would wait for every client to leave.
+            # A fast shutdown; SIGTERM would wait until every client disconnects.
             stop_signal=signal.SIGINT,
             stop_timeout=8.0,
             death_signal=signal.SIGINT,
@@ -57,11 +57,11 @@ class EmbeddedPostgres:
 
     @property
     def admin_url(self) -> str:
-        """The superuser's, for what tests do to a server."""
+        """The superuser's URL, for tests that manage the server."""
         return self._url(ADMIN, "admin-password", "postgres")
 
     def start(self) -> None:
-        """Also after a crash: recovery included. The first start creates the cluster."""
+        """Creates a missing cluster, starts the server and waits until it is ready, also after a crash."""
         self.prepare()
         self.process.start()
         self.process.wait_ready(timeout=60)
@@ -74,14 +74,14 @@ class EmbeddedPostgres:
         self.process.kill()
 
     def prepare(self) -> None:
-        """What must hold before the server process starts, at first and after it died."""
+        """Creates the cluster or stops a stale server. Call it before every start of the process."""
         if (self._cluster / "PG_VERSION").exists():
-            stop_leftover(self._cluster)
+            stop_stale_server(self._cluster)
         else:
             self._create_cluster()
 
     def create_database(self) -> None:
-        """The role and the database, unless they are there. The server must be running."""
+        """Creates the role and the database if they are missing. The server must be running."""
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             if not _found(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", APP):
                 self._create_role(connection)
@@ -96,7 +96,7 @@ class EmbeddedPostgres:
             connection.execute(sql.SQL("GRANT pg_monitor TO {}").format(role))
 
     def _create_cluster(self) -> None:
-        """Beside its place first, so that an interrupted one is never taken for whole."""
+        """Creates the cluster in a temporary folder and renames it, so that an interrupted creation is never used."""
         draft = self.data_dir / "cluster.new"
         if draft.exists():
             shutil.rmtree(draft)
@@ -110,7 +110,9 @@ class EmbeddedPostgres:
         finished = initdb.wait(timeout=60)
         if not finished or initdb.returncode != 0:
             initdb.kill()
-            raise ProcessFailed(f"PostgreSQL could not create its data in {draft}:\n{initdb.log_tail()}")
+            raise ProcessFailed(
+                f"PostgreSQL could not create its data in {draft}. The last lines of its log:\n{initdb.log_tail()}"
+            )
         draft.rename(self._cluster)
 
     def _accepts(self) -> bool:

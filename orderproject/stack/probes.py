@@ -1,22 +1,29 @@
-"""How to tell that a process serves. A probe answers at once, or within a second."""
+"""Probes that check whether a process is ready. A probe returns within about a second."""
 
 import http.client
 import re
 import socket
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from orderproject.stack.ports import HOST
 
-if TYPE_CHECKING:
-    from orderproject.stack.processes import Process
 
-Probe = Callable[["Process"], bool]
+class Probed(Protocol):
+    """The part of a process that probes can use."""
+
+    started_at: float
+
+    def output(self) -> str:
+        """The output since the last start."""
+
+
+Probe = Callable[[Probed], bool]
 
 
 def answers_http(port: int, path: str) -> Probe:
-    def probe(_: "Process") -> bool:
+    def probe(_: Probed) -> bool:
         connection = http.client.HTTPConnection(HOST, port, timeout=1)
         try:
             connection.request("GET", path)
@@ -29,30 +36,31 @@ def answers_http(port: int, path: str) -> Probe:
     return probe
 
 
-def answers_ping(port: int) -> Probe:
-    """Valkey's: while it still loads its file it answers, but not with PONG."""
+def answers_ping(port: int, password: str) -> Probe:
+    """Valkey answers PONG only after it has loaded its file."""
 
-    def probe(_: "Process") -> bool:
+    def probe(_: Probed) -> bool:
         try:
             with socket.create_connection((HOST, port), timeout=1) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith(b"+PONG")
+                connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+                answers = connection.makefile("rb")
+                return answers.readline().startswith(b"+OK") and answers.readline().startswith(b"+PONG")
         except OSError:
             return False
 
     return probe
 
 
-def says(pattern: str) -> Probe:
-    """What it has written to its log since it was started matches."""
+def log_matches(pattern: str) -> Probe:
+    """The output since the last start matches the pattern."""
     expression = re.compile(pattern)
     return lambda process: expression.search(process.output()) is not None
 
 
 def answers_celery(broker_url: str, node: str) -> Probe:
-    """A worker that consumes; unlike its log, the answer does not depend on how logging is set up."""
+    """The worker answers a ping. Unlike a probe of its log, this does not depend on the logging configuration."""
 
-    def probe(_: "Process") -> bool:
+    def probe(_: Probed) -> bool:
         from amqp.exceptions import AMQPError
         from celery import Celery
         from kombu.exceptions import OperationalError
@@ -62,7 +70,7 @@ def answers_celery(broker_url: str, node: str) -> Probe:
             try:
                 return bool(app.control.ping(destination=[node], timeout=0.3, limit=1))
             except (OperationalError, AMQPError, RedisError, OSError):
-                return False  # it is away, or was since the last look
+                return False  # the broker is unreachable, or the connection was lost
 
     return probe
 
@@ -72,5 +80,5 @@ def either(first: Probe, second: Probe) -> Probe:
 
 
 def runs_for(seconds: float) -> Probe:
-    """For what has no sign of being ready: it did not die at once."""
+    """For processes that do not report readiness: the process has run for this many seconds."""
     return lambda process: time.monotonic() - process.started_at >= seconds

@@ -1,6 +1,6 @@
-"""Processes of their own session that never outlive us. Used by the stack, and by tests that need real ones.
+"""Child processes, each in its own session, that never outlive this process. The stack and tests use them.
 
-Start them from the main thread: on Linux a child dies with the *thread* that started it.
+Start them from the main thread, because on Linux a child dies with the *thread* that started it.
 """
 
 import os
@@ -18,7 +18,7 @@ from orderproject.stack.identity import Identity
 from orderproject.stack.probes import Probe, runs_for
 
 PROJECT = Path(__file__).resolve().parents[2]
-LAUNCHER = Path(__file__).with_name("launch.py")
+EXEC_WRAPPER = Path(__file__).with_name("exec_wrapper.py")
 POLL = 0.02
 TAIL_BYTES = 64_000
 SURVIVES = runs_for(0.5)
@@ -26,7 +26,7 @@ SURVIVES = runs_for(0.5)
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """What to run. `env` is the whole environment, or None for a copy of ours."""
+    """A program to run. `env` is its complete environment, or None for a copy of ours. Times are in seconds."""
 
     name: str
     argv: tuple[str, ...]
@@ -34,20 +34,21 @@ class ProcessSpec:
     ready: Probe = SURVIVES
     stop_signal: int = signal.SIGTERM
     stop_timeout: float = 5.0
-    # What the kernel sends it when we die without stopping it (Linux).
+    # The signal that the kernel sends if this process dies without stopping it (Linux).
     death_signal: int = signal.SIGKILL
     identity: Identity | None = None
-    # The stack starts what needs no schema while the schema is made.
+    # The stack starts processes without this need while the schema is being created.
     needs_schema: bool = True
-    # The file that it touches while it gets on with its work, and for how many seconds it may not.
+    # The file that the process touches while it makes progress.
     heartbeat: Path | None = None
-    # Where it has none: how to ask whether it still serves.
-    lives: Probe | None = None
+    # For processes without a heartbeat file: a probe of whether it still serves.
+    alive: Probe | None = None
+    # Seconds without a sign of life after which the process counts as stalled.
     silence: float = 30.0
 
 
 class Process:
-    """One run after another of a spec. Output is added to `log`, or goes to our terminal if that is None."""
+    """Runs a spec, and can run it again. Output is appended to `log`, or goes to our terminal if that is None."""
 
     def __init__(self, spec: ProcessSpec, log: Path | None = None) -> None:
         self.spec = spec
@@ -63,7 +64,7 @@ class Process:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs and before the first start; negative is the signal that ended it."""
+        """None while it runs and before the first start; negative if a signal ended it."""
         return self._popen.poll() if self._popen else None
 
     @property
@@ -72,7 +73,7 @@ class Process:
 
     def start(self) -> None:
         if self.running:
-            raise RuntimeError(f"{self.spec.name} runs already")
+            raise RuntimeError(f"{self.spec.name} is already running")
         self.started_at = time.monotonic()
         if self.log is None:
             self._spawn(None)
@@ -84,7 +85,7 @@ class Process:
 
     def _spawn(self, output: int | None) -> None:
         spec = self.spec
-        launch = (sys.executable, "-I", "-S", str(LAUNCHER))
+        launch = (sys.executable, "-I", "-S", str(EXEC_WRAPPER))
         how = (str(os.getpid()), str(int(spec.death_signal)), str(spec.identity or "-"))
         self._group_ended = False
         self._popen = subprocess.Popen(
@@ -101,17 +102,17 @@ class Process:
         return self.running and self.spec.ready(self)
 
     def wait_ready(self, timeout: float = 30.0) -> None:
-        """Raises ProcessFailed."""
+        """Waits until the process is ready. Raises ProcessFailed if it ends or is not ready after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not self.ready():
             if not self.running:
-                raise ProcessFailed(self.story(f"{how_it_ended(self.returncode)} before it was ready"))
+                raise ProcessFailed(self.failure_message(f"{how_it_ended(self.returncode)} before it was ready"))
             if time.monotonic() > deadline:
-                raise ProcessFailed(self.story(f"was not ready after {timeout:g} s"))
+                raise ProcessFailed(self.failure_message(f"was not ready after {timeout:g} s"))
             time.sleep(POLL)
 
     def wait(self, timeout: float) -> bool:
-        """Whether it has ended; does not raise when the time is over."""
+        """Waits up to `timeout` seconds; returns whether the process has ended."""
         if self._popen:
             with suppress(subprocess.TimeoutExpired):
                 self._popen.wait(timeout)
@@ -122,12 +123,12 @@ class Process:
             self._popen.send_signal(number)
 
     def terminate(self) -> None:
-        """Asks it to stop, in its own way, and does not wait."""
+        """Sends the stop signal and does not wait."""
         self.signal(self.spec.stop_signal)
 
     def kill(self) -> None:
-        """SIGKILL, for it and all that it started; ends what it left behind if it is dead already."""
-        # Once only: later its number may be another's.
+        """Kills the process and all processes that it started, also if it has already ended."""
+        # Only once, because the system can reuse the process group id.
         if self._popen is None or self._group_ended:
             return
         with suppress(ProcessLookupError):
@@ -136,7 +137,7 @@ class Process:
         self._group_ended = True
 
     def stop(self, timeout: float | None = None) -> int | None:
-        """Asks, waits, and kills what is left; the return code, or None if it never ran."""
+        """Sends the stop signal, waits, then kills what is left. Returns the return code, or None if it never ran."""
         self.terminate()
         self.wait(self.spec.stop_timeout if timeout is None else timeout)
         self.kill()
@@ -148,27 +149,27 @@ class Process:
         self.wait_ready(timeout)
 
     def output(self) -> str:
-        """The end of what it wrote since it was started."""
+        """The end of the output since the last start."""
         return self._read(self._log_start)
 
-    def log_tail(self, lines: int = 15) -> str:
-        return "\n".join(self._read(0).splitlines()[-lines:])
+    def log_tail(self) -> str:
+        return "\n".join(self._read(0).splitlines()[-15:])
 
     def _read(self, start: int) -> str:
         if self.log is None or not self.log.exists():
             return ""
         with self.log.open("rb") as source:
             size = source.seek(0, os.SEEK_END)
-            # A log that was cut meanwhile is shorter than where we began.
+            # A log that was truncated meanwhile is shorter than the start position.
             start = start if start <= size else 0
             source.seek(max(start, size - TAIL_BYTES))
             return source.read().decode(errors="replace")
 
-    def story(self, what: str) -> str:
-        """A sentence for whoever sits at the terminal, with the last lines of the log."""
+    def failure_message(self, what: str) -> str:
+        """A sentence for the user, with the last lines of the log."""
         tail = self.log_tail()
-        where = f"; the last lines of {self.log}:\n{tail}" if tail else ""
-        return f"{self.spec.name} {what}{where}"
+        where = f" The last lines of {self.log}:\n{tail}" if tail else ""
+        return f"{self.spec.name} {what}.{where}"
 
 
 def how_it_ended(returncode: int | None) -> str:

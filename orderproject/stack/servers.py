@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey from wheels, on the loopback address, with data in a folder. Needs no Django."""
+"""PostgreSQL and Valkey from wheels, on the loopback address, with their data in a folder. Works without Django."""
 
 from orderproject.stack.postgres import EmbeddedPostgres
 from orderproject.stack.valkey import EmbeddedValkey

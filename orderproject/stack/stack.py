@@ -1,4 +1,4 @@
-"""From nothing to serving: the servers, the schema, the catalogue, the processes, the sample orders."""
+"""Starts the stack: servers, schema, catalogue, processes, sample orders."""
 
 import time
 from collections.abc import Callable
@@ -6,17 +6,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orderproject.stack import table
-from orderproject.stack.child import Child
+from orderproject.stack import process_specs
 from orderproject.stack.configuration import Configuration
 from orderproject.stack.deployment import Deployment
 from orderproject.stack.errors import PortTaken
+from orderproject.stack.folders import private
 from orderproject.stack.lock import locked
-from orderproject.stack.logs import set_aside
+from orderproject.stack.logs import rotate
 from orderproject.stack.ports import HOST, becomes_free, free_port
 from orderproject.stack.processes import Process, ProcessSpec
+from orderproject.stack.restarting import Child
 from orderproject.stack.secrets import kept_secret
 from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
+from orderproject.stack.streams import TITLES, Brokers, brokers
 from orderproject.stack.supervisor import StopRequested, Supervisor
 from orderproject.stack.terminal import say
 
@@ -24,26 +26,28 @@ READY_WITHIN = 120.0
 
 
 @dataclass(frozen=True)
-class Table:
-    """What runs over the servers. Tests of the stack itself put a smaller one in its place."""
+class ProcessTable:
+    """The processes that the stack runs besides the servers. Tests of the stack use a smaller table."""
 
-    preparation: Callable[[Deployment], ProcessSpec] = table.preparation
-    waves: Callable[[Deployment], table.Waves] = table.waves
-    demonstration: Callable[[Deployment], ProcessSpec] = table.demonstration
+    preparation: Callable[[Deployment], ProcessSpec] = process_specs.preparation
+    waves: Callable[[Deployment], process_specs.Waves] = process_specs.waves
+    demonstration: Callable[[Deployment], ProcessSpec] = process_specs.demonstration
+    opening: Callable[[Deployment], ProcessSpec] = process_specs.opening
 
 
 class Stack:
-    def __init__(self, configuration: Configuration, processes: Table | None = None) -> None:
+    def __init__(self, configuration: Configuration, processes: ProcessTable | None = None) -> None:
         self.configuration = configuration
-        self.table = processes or Table()
+        self.table = processes or ProcessTable()
         self.supervisor = Supervisor()
         self.logs = configuration.data / "logs"
+        self.brokers = Brokers()
 
     def run(self) -> None:
-        """Until a signal. Raises StackError when it cannot."""
+        """Runs the stack until SIGINT, SIGTERM or SIGHUP. Raises StackError if it cannot."""
         self.supervisor.listen()
         refuse_taken_ports(self.configuration.ports)
-        with locked(self.configuration.data):
+        with locked(self.configuration.data), private(self.configuration.data):
             try:
                 with suppress(StopRequested):
                     self._serve()
@@ -66,11 +70,13 @@ class Stack:
         say("Starting the processes …")
         self.supervisor.start()
         self.supervisor.await_ready(READY_WITHIN)
-        self.supervisor.forgive()
+        self.supervisor.never_give_up()
         say(f"Ready after {time.monotonic() - began:.1f} s.")
+        if at.streams:
+            self._open_streams(at)
         if self.configuration.demo:
             self._show(at)
-        say(welcome(at))
+        say(welcome(at, self.brokers))
         self.supervisor.serve()
 
     def _make_folders(self) -> None:
@@ -78,7 +84,7 @@ class Stack:
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def _start_servers(self) -> Deployment:
-        """Those that are not given from outside; both at once."""
+        """Starts the servers that the configuration does not replace, concurrently."""
         given = self.configuration
         postgres = None if given.database_url else self._postgres()
         valkey = None if given.broker_url and given.redis_url else self._valkey()
@@ -87,9 +93,10 @@ class Stack:
         if postgres:
             postgres.create_database()
             secret = postgres.data_dir / "app-password"
-            say(f"PostgreSQL  {HOST}:{postgres.port}, user app, its password in {secret}")
+            say(f"PostgreSQL  {HOST}:{postgres.port}, user app, password in {secret}")
         if valkey:
-            say(f"Valkey      {HOST}:{valkey.port}")
+            say(f"Valkey      {HOST}:{valkey.port}, password in {valkey.data_dir / 'password'}")
+        self._make_brokers()
         return Deployment(
             data=given.data,
             database_url=postgres.url if postgres else given.database_url,
@@ -100,6 +107,7 @@ class Stack:
             sandbox_port=given.sandbox_port,
             flower_port=given.flower_port,
             flower_login=given.flower_login,
+            streams=self.brokers.addresses,
         )
 
     def _postgres(self) -> EmbeddedPostgres:
@@ -113,28 +121,41 @@ class Stack:
         self.supervisor.add([Child(server.process)])
         return server
 
+    def _make_brokers(self) -> None:
+        """They start while the schema is prepared, because RabbitMQ needs several seconds."""
+        self.brokers = brokers(self.configuration.streams, self.configuration.data, self._fresh_log)
+        self.supervisor.add(self.brokers.children)
+
     def _process(self, spec: ProcessSpec) -> Process:
         return Process(spec, self._fresh_log(spec.name))
 
     def _fresh_log(self, name: str) -> Path:
         log = self.logs / f"{name}.log"
-        set_aside(log)
+        rotate(log)
         return log
+
+    def _open_streams(self, at: Deployment) -> None:
+        opening = self._process(self.table.opening(at))
+        if code := self.supervisor.run(opening):
+            say(f"The publishers could not be started (code {code}); the stack keeps running. See {opening.log}.")
 
     def _show(self, at: Deployment) -> None:
         say()
         code = self.supervisor.run(Process(self.table.demonstration(at)))
         if code:
-            say(f"The sample orders ended with code {code}; the stack serves all the same.")
+            say(f"The sample orders failed with code {code}; the stack keeps running.")
 
 
 def refuse_taken_ports(ports: dict[str, int]) -> None:
     for name, port in ports.items():
         if not becomes_free(port, within=2.0):
-            raise PortTaken(f"Port {port} on {HOST} is taken; end what listens there, or set {name} to another port.")
+            raise PortTaken(
+                f"Port {port} on {HOST} is in use. End the process that listens there, or set {name} to another port."
+            )
 
 
-def welcome(at: Deployment) -> str:
+def welcome(at: Deployment, streams: Brokers) -> str:
+    published = "".join(f"  {TITLES[name]:<10} {text}\n" for name, text in streams.shown.items())
     return f"""
   Shop API   {at.url}/api/v1/docs/
   Admin      {at.url}/admin/   (admin / admin)
@@ -142,6 +163,6 @@ def welcome(at: Deployment) -> str:
   Sandbox    {at.sandbox_url}/
   Mail       {at.mail}
   Logs       {at.logs}
-
+{published}
 Serving until Ctrl-C.
 """

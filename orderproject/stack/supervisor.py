@@ -1,25 +1,25 @@
-"""Keeps children running until told to stop, then stops them in order, all from one thread."""
+"""Keeps child processes running until a signal arrives, then stops them in order. Uses one thread."""
 
 import signal
 import time
 from collections.abc import Callable, Iterable
 from types import FrameType
 
-from orderproject.stack.child import Child
 from orderproject.stack.errors import ProcessFailed
-from orderproject.stack.logs import keep_small
+from orderproject.stack.logs import limit_size
 from orderproject.stack.processes import Process, ProcessSpec, how_it_ended
+from orderproject.stack.restarting import Child
 
 TICK = 0.05
-TICK_OF_SERVING = 0.5
-"""Five looks a second at every child cost a stack that has nothing to do a sixth of a percent of a core."""
+SERVING_TICK = 0.5
+"""Seconds between checks while serving. Shorter ticks would cost an idle stack measurable CPU time."""
 STOP_WITHIN = 14.0
 LOG_CHECK = 10.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequested(Exception):
-    """Somebody sent a signal."""
+    """A stop signal arrived."""
 
 
 class Supervisor:
@@ -29,7 +29,7 @@ class Supervisor:
         self._logs_checked = 0.0
 
     def listen(self) -> None:
-        """Explicit handlers: a shell that starts us in the background has SIGINT ignored."""
+        """Installs signal handlers explicitly, because a shell starts background processes with SIGINT ignored."""
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
 
@@ -41,32 +41,32 @@ class Supervisor:
         return [child for wave in self._waves for child in wave]
 
     def add(self, wave: Iterable[Child]) -> None:
-        """Children that are stopped together, after all waves that were added later; they are not started yet."""
+        """Adds children without starting them. They stop together, after all waves that are added later."""
         self._waves.append(list(wave))
 
     def start(self, which: Callable[[ProcessSpec], bool] = lambda _: True) -> None:
-        """Those that were not started yet, in the order of adding."""
+        """Starts the children that `which` selects and that have not been started, in the order of their addition."""
         for child in self.children:
             if not child.started and which(child.process.spec):
                 child.start()
 
     def await_ready(self, timeout: float) -> None:
-        """All that were started. Raises ProcessFailed, StopRequested."""
+        """Waits until all started children are ready. Raises ProcessFailed and StopRequested."""
         deadline = time.monotonic() + timeout
         waiting = [child for child in self.children if child.started]
         while waiting:
             waiting = [child for child in waiting if not child.process.ready()]
             if waiting and time.monotonic() > deadline:
-                raise ProcessFailed(waiting[0].process.story(f"was not ready after {timeout:g} s"))
+                raise ProcessFailed(waiting[0].process.failure_message(f"was not ready after {timeout:g} s"))
             self.tick()
 
-    def forgive(self) -> None:
-        """The stack has been ready: from now on nothing that dies makes it give up."""
+    def never_give_up(self) -> None:
+        """Restarts children without a limit from now on. Call it once the whole stack has been ready."""
         for child in self.children:
-            child.forgiving = True
+            child.never_gives_up = True
 
     def run(self, process: Process) -> int:
-        """To its end, while the children are looked after; the return code. Raises StopRequested."""
+        """Runs a process to its end while it watches the children; returns the return code. Raises StopRequested."""
         process.start()
         try:
             while process.running:
@@ -76,33 +76,33 @@ class Supervisor:
         return process.returncode or 0
 
     def prepare(self, process: Process) -> None:
-        """Like `run`, for what must succeed. Raises ProcessFailed."""
+        """Like `run`, for a process that must succeed. Raises ProcessFailed and StopRequested."""
         if self.run(process) != 0:
-            raise ProcessFailed(process.story(how_it_ended(process.returncode)))
+            raise ProcessFailed(process.failure_message(how_it_ended(process.returncode)))
 
     def serve(self) -> None:
-        """Until StopRequested."""
+        """Watches the children until StopRequested is raised."""
         while True:
-            self.tick(TICK_OF_SERVING)
+            self.tick(SERVING_TICK)
 
     def tick(self, seconds: float = TICK) -> None:
         if self._signals:
             raise StopRequested
         for child in self.children:
-            child.look_after()
-        self._keep_logs_small()
+            child.check()
+        self._limit_logs()
         time.sleep(seconds)
 
-    def _keep_logs_small(self) -> None:
+    def _limit_logs(self) -> None:
         if time.monotonic() - self._logs_checked < LOG_CHECK:
             return
         self._logs_checked = time.monotonic()
         for child in self.children:
             if child.process.log:
-                keep_small(child.process.log)
+                limit_size(child.process.log)
 
     def stop(self) -> None:
-        """The latest wave first, each with its time; another signal meanwhile ends all patience."""
+        """Stops the waves, the latest first, each within its timeouts. Another signal kills the rest immediately."""
         deadline = time.monotonic() + STOP_WITHIN
         patience = self._signals
         for wave in reversed(self._waves):

@@ -3,11 +3,11 @@ from contextlib import suppress
 
 
 def say(line: str = "") -> None:
-    """To whoever watches; a terminal that was closed is no reason to fail."""
+    """Prints a line. Ignores errors, because the terminal can be closed."""
     with suppress(OSError):
         print(line, flush=True)
 
 
-def complain(line: str) -> None:
+def print_error(line: str) -> None:
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)

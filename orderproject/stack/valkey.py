@@ -3,16 +3,20 @@ from pathlib import Path
 
 from orderproject.stack import binaries
 from orderproject.stack.folders import own_folder
-from orderproject.stack.identity import server_identity
+from orderproject.stack.identity import Identity, server_identity
 from orderproject.stack.ports import HOST
 from orderproject.stack.probes import answers_ping
 from orderproject.stack.processes import Process, ProcessSpec
+from orderproject.stack.secrets import kept_secret, write_secret
 
 DATABASES = 64
 
 
 class EmbeddedValkey:
-    """Keeps its queues over a restart (append-only file, synced every second)."""
+    """A Valkey server that keeps its data across restarts (append-only file, synced every second).
+
+    It listens on loopback only, and asks for a password, because other users of the machine can connect to it too.
+    """
 
     def __init__(self, data_dir: Path, port: int, log: Path | None = None) -> None:
         self.data_dir = data_dir.absolute()
@@ -20,11 +24,15 @@ class EmbeddedValkey:
         program = binaries.valkey_program()
         identity = server_identity(program, self.data_dir)
         own_folder(self.data_dir, identity)
+        self.password = kept_secret(self.data_dir / "password", _owner(identity))
+        # Not an option: those can be read in the list of processes.
+        file = self.data_dir / "valkey.conf"
+        write_secret(file, f"requirepass {self.password}\n", _owner(identity))
         spec = ProcessSpec(
             name="valkey",
-            argv=(str(program), *self._options()),
+            argv=(str(program), str(file), *self._options()),
             env={"LC_ALL": "C"},
-            ready=answers_ping(port),
+            ready=answers_ping(port, self.password),
             stop_timeout=3.0,
             death_signal=signal.SIGTERM,
             identity=identity,
@@ -36,7 +44,7 @@ class EmbeddedValkey:
             *("--bind", HOST, "--port", str(self.port)),
             *("--dir", str(self.data_dir), "--databases", str(DATABASES)),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-            # A full memory must refuse new messages, not forget old ones.
+            # When memory is full, Valkey must refuse new messages instead of evicting old ones.
             *("--maxmemory-policy", "noeviction"),
         )
 
@@ -45,7 +53,7 @@ class EmbeddedValkey:
         return self.url_of(0)
 
     def url_of(self, database: int) -> str:
-        return f"redis://{HOST}:{self.port}/{database}"
+        return f"redis://:{self.password}@{HOST}:{self.port}/{database}"
 
     def start(self) -> None:
         self.process.start()
@@ -56,3 +64,7 @@ class EmbeddedValkey:
 
     def kill(self) -> None:
         self.process.kill()
+
+
+def _owner(identity: Identity | None) -> tuple[int, int] | None:
+    return (identity.uid, identity.gid) if identity else None

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('shipping_address', models.JSONField(default=dict)),
                 ('payment_token', models.CharField(editable=False, max_length=255)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('confirmed', 'Confirmed'), ('partially_shipped', 'Partially Shipped'), ('shipped', 'Shipped'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled'), ('returned', 'Returned')], default='pending', max_length=20)),
-                ('cancel_request', models.CharField(blank=True, help_text='Asked for while still pending', max_length=200)),
+                ('cancel_request', models.CharField(blank=True, help_text='The reason of a cancellation that was requested while the order was pending', max_length=200)),
                 ('cancel_reason', models.CharField(blank=True, max_length=100)),
                 ('cancel_detail', models.TextField(blank=True)),
                 ('created_at', models.DateTimeField(editable=False)),

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterModelOptions(
             name='order',
-            options={'ordering': ['-id'], 'permissions': [('cancel_order', 'Can cancel orders'), ('ship_order', 'Can ship orders'), ('deliver_order', 'Can tell that orders were delivered'), ('return_order', 'Can take back what customers return')]},
+            options={'ordering': ['-id'], 'permissions': [('cancel_order', 'Can cancel orders'), ('ship_order', 'Can ship orders'), ('deliver_order', 'Can mark orders as delivered'), ('return_order', 'Can record returns')]},
         ),
         migrations.CreateModel(
             name='Return',

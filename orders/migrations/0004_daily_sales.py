@@ -12,23 +12,23 @@ class Migration(migrations.Migration):
                 ("build", models.PositiveIntegerField(default=1, editable=False)),
                 ("day", models.DateField()),
                 ("currency", models.CharField(max_length=3)),
-                ("confirmed", models.PositiveIntegerField(help_text="Orders that were confirmed on this day")),
+                ("confirmed", models.PositiveIntegerField(help_text="Orders confirmed on this day")),
                 (
                     "revenue",
-                    models.DecimalField(decimal_places=2, help_text="What they came to", max_digits=16),
+                    models.DecimalField(decimal_places=2, help_text="Total of the orders confirmed on this day", max_digits=16),
                 ),
                 (
                     "cancelled",
                     models.PositiveIntegerField(
-                        help_text="Orders that were cancelled on this day, confirmed before or not"
+                        help_text="Orders cancelled on this day, whether confirmed before or not"
                     ),
                 ),
-                ("returned", models.PositiveIntegerField(help_text="Returns that were taken on this day")),
+                ("returned", models.PositiveIntegerField(help_text="Returns recorded on this day")),
                 (
                     "given_back",
                     models.DecimalField(
                         decimal_places=2,
-                        help_text="What returns and cancellations of confirmed orders came to",
+                        help_text="Total of the returns and of the cancellations of confirmed orders",
                         max_digits=16,
                     ),
                 ),

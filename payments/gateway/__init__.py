@@ -1,4 +1,4 @@
-"""The card processor as the rest of the project sees it; adapters are imported from their own modules."""
+"""The port to the card processor. Import the adapters from their own modules."""
 
 from payments.gateway.port import (
     Authorization,

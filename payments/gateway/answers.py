@@ -1,9 +1,9 @@
-"""Read a processor's HTTP answer: one place that says which status is a no, a maybe or a bug."""
+"""Maps a processor's HTTP response to a result or to an error of the port."""
 
 import msgspec
 
-from events.typed import decoder
 from payments.gateway.port import Declined, GatewayError, GatewayUnavailable
+from web.typed import decoder
 
 REFUSALS = frozenset({402, 409, 410})
 RETRYABLE = frozenset({408, 425, 429})
@@ -28,7 +28,7 @@ _failure = decoder(Failure)
 
 
 def read_answer(status: int, body: bytes) -> str:
-    """Return the id the answer names, or "" where it names none; raise one of the port's errors otherwise."""
+    """Return the id in a successful response, or "" without one. Raises Declined, GatewayUnavailable, GatewayError."""
     if 200 <= status < 300:
         return _read_success(body)
     if status >= 500 or status in RETRYABLE:
@@ -43,12 +43,12 @@ def _read_success(body: bytes) -> str:
     try:
         return _success.decode(body).id or ""
     except UNREADABLE as error:
-        # It says yes, but not to what: a proxy's page, a cut answer. Asking again by key will tell.
-        raise GatewayUnavailable("The processor's answer could not be read.") from error
+        # A success status with an unreadable body: a proxy's page or a truncated response. A retry by key finds out.
+        raise GatewayUnavailable("The processor's answer is unreadable. Retry with the same key.") from error
 
 
 def _read_failure(status: int, body: bytes) -> Problem:
     try:
         return _failure.decode(body).error
     except UNREADABLE:
-        return Problem(code=f"http_{status}", message="The answer says nothing more.")
+        return Problem(code=f"http_{status}", message="The response has no readable error message.")

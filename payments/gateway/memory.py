@@ -1,4 +1,4 @@
-"""The gateway without a network: the sandbox's own rules and books, asked in this process."""
+"""A gateway without a network: the sandbox's rules and ledger, run in this process."""
 
 import asyncio
 from decimal import Decimal
@@ -22,7 +22,7 @@ from payments.sandbox.service import Sandbox
 
 
 class InProcessGateway:
-    """Used from one event loop at a time. `faults` switches outages on, `ledger` shows the books."""
+    """Use it from one event loop at a time. `faults` switches outages on; `ledger` reads the recorded operations."""
 
     def __init__(self, *, timeout: float = 5.0) -> None:
         self.faults = Faults()
@@ -65,7 +65,7 @@ class InProcessGateway:
         return read_answer(answer.status, answer.body)
 
     async def _answer(self, key: str, command: Command) -> Answer | None:
-        """Silence takes as long as it would over a network."""
+        """None if the sandbox does not answer, after the same timeout as over a network."""
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._sandbox.act(key, command)

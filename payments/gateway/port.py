@@ -1,4 +1,4 @@
-"""What payments asks of a card processor. Every call carries an idempotency key, so any may be repeated."""
+"""The interface to a card processor. Every call carries an idempotency key, so every call can be retried."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Charge:
-    """`reference` is the order's id: the processor's books are reconciled by it."""
+    """A payment to authorize. `reference` is the order id, by which the processor's records are reconciled."""
 
     token: str
     amount: Decimal
@@ -21,9 +21,9 @@ class Authorization:
 
 
 class Declined(Exception):
-    """The processor said no, and will say no again: a card's refusal, or a state that forbids the call.
+    """The processor refused the call, and a retry would be refused too: the card was declined, or the state forbids it.
 
-    Codes beside the card's own: `voided`, `not_captured`, `already_captured`, `refund_exceeds_captured`.
+    Codes besides the card's own: `voided`, `not_captured`, `already_captured`, `refund_exceeds_captured`.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -36,27 +36,27 @@ class Declined(Exception):
 
 
 class GatewayUnavailable(Exception):
-    """No usable answer came, and the processor may have acted: retry with the same key, or void by key."""
+    """There was no usable answer, and it is unknown whether the call took effect. Retry with the same key, or void."""
 
 
 class GatewayError(Exception):
-    """The processor did not understand the call: a bug or a wrong setting, which no retry will mend."""
+    """The processor rejected the request as invalid: a bug or a wrong setting. A retry does not help."""
 
 
 class Gateway(Protocol):
-    """Every call raises `Declined`, `GatewayUnavailable` or `GatewayError`; one key never acts twice."""
+    """Every call can raise `Declined`, `GatewayUnavailable` and `GatewayError`, and is idempotent per key."""
 
     async def authorize(self, charge: Charge, key: str) -> Authorization: ...
 
     async def capture(self, authorization_id: str, key: str) -> None: ...
 
     async def void(self, authorization_key: str, key: str) -> None:
-        """Release whatever the authorize call with `authorization_key` holds, known or not.
+        """Release the amount held by the authorize call with `authorization_key`, even if its answer was lost.
 
-        When that call has not arrived yet, it is refused once it does. `Declined` if already captured.
+        If that call arrives later, the processor refuses it. Raises `Declined` if the amount was captured.
         """
 
     async def refund(self, authorization_id: str, amount: Decimal, currency: str, key: str) -> str:
-        """Return the refund's id; `Declined` when it would exceed what was captured."""
+        """Return the refund's id. Raises `Declined` if the refunds would exceed the captured amount."""
 
     async def aclose(self) -> None: ...

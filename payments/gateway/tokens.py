@@ -1,4 +1,4 @@
-"""What the sandbox does with each card token: the only place that says so."""
+"""The behaviour of the sandbox for each card token."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class Decline:
 
 @dataclass(frozen=True)
 class TokenRule:
-    """`outages` counts the requests per idempotency key that are answered 503 before one is served."""
+    """`outages` is the number of requests per idempotency key that get a 503 before one succeeds."""
 
     decline: Decline | None = None
     silent: bool = False
@@ -27,7 +27,7 @@ RULES = {
     "tok_flaky": TokenRule(outages=2),
     "tok_capture_fails": TokenRule(capture_fails=True),
 }
-UNKNOWN = TokenRule(decline=Decline("invalid_token", "No such card token."))
+UNKNOWN = TokenRule(decline=Decline("invalid_token", "There is no such card token."))
 
 
 def rule_for(token: str) -> TokenRule:

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             name='status',
             field=models.CharField(choices=[('pending', 'Pending'), ('authorized', 'Authorized'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('voided', 'Voided'), ('partially_refunded', 'Partially Refunded'), ('refunded', 'Refunded')], default='pending', max_length=20),
         ),
-        # Until now only whole payments were refunded.
+        # Before this migration, payments could only be refunded as a whole.
         migrations.RunSQL(
             "UPDATE payments_payment SET refunded = amount WHERE status = 'refunded'", migrations.RunSQL.noop
         ),

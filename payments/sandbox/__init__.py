@@ -1,1 +1,1 @@
-"""A card processor to develop and test against: real HTTP, real books, no real money."""
+"""A card processor for development and tests: a real HTTP server with a persistent ledger, without real money."""

@@ -1,4 +1,4 @@
-"""`python -m payments.sandbox --host 127.0.0.1 --port 8090 --data sandbox.sqlite3`"""
+"""`python -m payments.sandbox --host 127.0.0.1 --port 8090 --data sandbox.sqlite3` starts the payment sandbox."""
 
 import argparse
 import asyncio
@@ -15,12 +15,16 @@ from payments.sandbox.service import Sandbox
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m payments.sandbox", description="A card processor for tests.")
+    parser = argparse.ArgumentParser(
+        "python -m payments.sandbox", description="Run a card processor for development and tests."
+    )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8090, help="0 takes any free port")
-    parser.add_argument("--data", type=Path, required=True, help="the SQLite file that holds the books")
+    parser.add_argument("--port", type=int, default=8090, help="the port to listen on; 0 picks a free one")
+    parser.add_argument("--data", type=Path, required=True, help="the SQLite file of the ledger")
     parser.add_argument(
-        "--api-key", default=os.environ.get("SANDBOX_API_KEY", ""), help="required of clients when given"
+        "--api-key",
+        default=os.environ.get("SANDBOX_API_KEY", ""),
+        help="the API key that clients must send; empty for none",
     )
     return parser.parse_args()
 

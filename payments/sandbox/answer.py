@@ -1,4 +1,4 @@
-"""An answer of the sandbox: an HTTP status and a JSON body, before any server sends it."""
+"""The sandbox's responses: an HTTP status and a JSON body, independent of the HTTP server."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the sandbox can be told to do, and the shape each command must have."""
+"""The sandbox's commands and the validation of their fields."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -7,12 +7,12 @@ import msgspec
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Currency = Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z")]
-# A plain decimal above zero; no currency has more than three decimals.
-Amount = Annotated[str, msgspec.Meta(pattern=r"\A(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,3})?\Z")]
+# A positive decimal without an exponent. No currency has more than four decimals.
+Amount = Annotated[str, msgspec.Meta(pattern=r"\A(?=.*[1-9])[0-9]{1,20}(\.[0-9]{1,4})?\Z")]
 
 
 class Malformed(Exception):
-    """The request cannot be understood; nothing was done, and its key is still free."""
+    """The request is invalid. Nothing was done, and its idempotency key can be used again."""
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -38,7 +38,7 @@ class VoidAuthorization(Command, frozen=True):
 
 
 class VoidKey(Command, frozen=True):
-    """Void whatever the authorize call with this key holds, even if that call has yet to arrive."""
+    """Void the authorization that was made with this key, even if the authorize call has not arrived yet."""
 
     kind = "void_key"
     authorization_key: Text

@@ -1,4 +1,4 @@
-"""Group commit: everything written in one turn of the event loop becomes durable in one commit."""
+"""Group commit: one SQLite commit makes all writes of one event loop iteration durable."""
 
 import asyncio
 import sqlite3
@@ -17,9 +17,9 @@ class GroupCommit:
         self._waiting: list[asyncio.Future[None]] = []
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do `work` at once and return its result when it is committed.
+        """Run `work` immediately and return its result after the commit.
 
-        Work that raises takes its whole group back: its neighbours get the error too, and nobody an answer.
+        If `work` raises, the whole group is rolled back and every caller in it gets the error.
         """
         loop = asyncio.get_running_loop()
         if not self._open:
@@ -53,7 +53,7 @@ class GroupCommit:
     def _wake(self, error: BaseException | None) -> None:
         waiting, self._waiting, self._open = self._waiting, [], False
         for committed in waiting:
-            if committed.done():  # its client has left
+            if committed.done():  # the client disconnected
                 continue
             if error is None:
                 committed.set_result(None)

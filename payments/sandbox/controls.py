@@ -1,4 +1,4 @@
-"""The fault switches over HTTP: each call turns one and is answered with the state of all."""
+"""The HTTP endpoints of the fault switches. Each call sets one switch and returns the state of all."""
 
 from typing import Annotated
 

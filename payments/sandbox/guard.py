@@ -1,4 +1,4 @@
-"""Who is let in, and how a request that cannot be served is refused."""
+"""Middleware: authentication, access to the controls, outages, and error responses."""
 
 import hmac
 from ipaddress import ip_address
@@ -41,8 +41,10 @@ def guard(faults: Faults, api_key: str) -> Middleware:
     return guarded
 
 
-FORBIDDEN = refuses(403, "forbidden", "The controls answer callers on the same machine only.")
-UNAUTHORIZED = refuses(401, "unauthorized", "The API key is missing or wrong.")
+FORBIDDEN = refuses(403, "forbidden", "Call the control endpoints from the same machine.")
+UNAUTHORIZED = refuses(
+    401, "unauthorized", "The API key is missing or wrong. Send it as `Authorization: Bearer <key>`."
+)
 
 
 def _from_loopback(request: web.Request) -> bool:

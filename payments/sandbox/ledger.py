@@ -1,4 +1,4 @@
-"""The sandbox's books in SQLite: authorizations, and one operation per idempotency key."""
+"""The sandbox's ledger in SQLite: authorizations, and one operation per idempotency key."""
 
 import sqlite3
 from decimal import Decimal
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS voided_keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
 
 
 class AuthorizationRow(msgspec.Struct, frozen=True, rename="camel"):
-    """The columns of its table, in their order."""
+    """A row of `authorizations`; the fields are in the sequence of its columns."""
 
     id: str
     key: str
@@ -47,7 +47,7 @@ class AuthorizationRow(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class OperationRow(msgspec.Struct, frozen=True, rename="camel"):
-    """`status` is None until the key has its final answer; `requests` counts how often it was asked."""
+    """A row of `operations`. `status` is None until there is a final answer; `requests` counts the requests."""
 
     key: str
     kind: str
@@ -66,14 +66,14 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """One connection; nothing is safe from `kill -9` until `commit` returns."""
+    """One SQLite connection. Writes survive `kill -9` only after `commit` has returned."""
 
     def __init__(self, path: Path | str) -> None:
-        # A gateway made in the main thread may be used in the thread of its event loop.
+        # A gateway that the main thread creates can be used in the thread of its event loop.
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
-        # A commit reaches the operating system, which outlives a killed process; only a power cut can damage
-        # the file. Waiting for the disk at checkpoints would slow one request in a hundred several times.
+        # A commit reaches the operating system and so survives a killed process; only a power cut can damage
+        # the file. Waiting for the disk at checkpoints would make one request in a hundred several times slower.
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.executescript(SCHEMA)
 
@@ -99,7 +99,7 @@ class Ledger:
         self._db.execute("UPDATE operations SET requests = requests + 1 WHERE key = ?", (key,))
 
     def record(self, operation: OperationRow, fingerprint: bytes, body: bytes | None) -> None:
-        """Write what came of a request; while its key has no final answer, the latest request decides."""
+        """Write the outcome of a request. It overwrites earlier outcomes of its key that were not final."""
         self._db.execute(
             "INSERT INTO operations"
             " (key, kind, requests, status, authorization_id, reference, amount, fingerprint, body)"
@@ -143,7 +143,7 @@ class Ledger:
         return self._db.execute("SELECT 1 FROM voided_keys WHERE key = ?", (key,)).fetchone() is not None
 
     def authorizations(self, reference: str | None = None) -> list[AuthorizationRow]:
-        """Oldest first; all of them without a reference."""
+        """Authorizations with this reference, or all of them without one; oldest first."""
         if reference is None:
             rows = self._db.execute("SELECT * FROM authorizations ORDER BY rowid")
         else:

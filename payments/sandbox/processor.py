@@ -1,4 +1,4 @@
-"""What each command does to the books and what it is answered; the caller owns the transaction."""
+"""Applies commands to the ledger and creates their answers. The caller manages the transaction."""
 
 from decimal import Decimal
 from hashlib import blake2b
@@ -11,12 +11,12 @@ from payments.sandbox.answer import KEY_REUSED, UNAVAILABLE, Answer, refuses, sa
 from payments.sandbox.commands import Authorize, Capture, Command, Refund, VoidAuthorization, VoidKey
 from payments.sandbox.ledger import AuthorizationRow, Ledger, OperationRow
 
-# A 404 or 409 changed nothing and may turn out otherwise later, so only these answers are kept for their key.
+# Only these answers are stored for their key. A 404 or 409 changed nothing, and a retry can have another outcome.
 FINAL = frozenset({200, 201, 402, 410})
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """No answer is silence; the other fields are what the books note beside it."""
+    """An answer (None: the client gets none) and the fields to record with it."""
 
     answer: Answer | None
     authorization_id: str | None = None
@@ -29,7 +29,7 @@ class Processor:
         self._ledger = ledger
 
     def perform(self, key: str, command: Command) -> Answer | None:
-        """Act at most once per key; None is silence. The caller commits before it answers."""
+        """Apply the command at most once per key. None means no answer. The caller must commit before it answers."""
         fingerprint = _fingerprint(command)
         seen = self._ledger.seen(key)
         if seen and seen.fingerprint != fingerprint:
@@ -69,7 +69,7 @@ class Processor:
             case VoidKey():
                 held = self._ledger.authorization_by_key(command.authorization_key)
                 return self._void(held) if held else self._bar(command.authorization_key)
-        raise TypeError(f"No rule for {command!r}.")
+        raise TypeError(f"There is no rule for the command {command!r}. Add one to `_judge`.")
 
     def _authorize(self, key: str, command: Authorize, earlier_requests: int) -> Outcome:
         rule = rule_for(command.token)
@@ -107,7 +107,7 @@ class Processor:
         if row is None:
             return _not_found(command.authorization_id)
         if row.status == "voided":
-            answer = refuses(409, "voided", "The authorization was voided.")
+            answer = refuses(409, "voided", "The authorization was voided. Authorize again.")
         elif rule_for(row.token).capture_fails:
             answer = refuses(402, "capture_failed", "The card's bank refused the capture.")
         else:
@@ -117,7 +117,7 @@ class Processor:
 
     def _void(self, row: AuthorizationRow) -> Outcome:
         if row.status == "captured":
-            return _about(row, refuses(409, "already_captured", "The money was captured: refund it instead."))
+            return _about(row, refuses(409, "already_captured", "The amount was captured. Refund it instead."))
         self._ledger.set_status(row.id, "voided")
         return _about(row, _shows(200, row, "voided"))
 
@@ -135,7 +135,7 @@ class Processor:
         elif row.status != "captured":
             answer = refuses(409, "not_captured", "Nothing was captured, so there is nothing to refund.")
         elif refunded > Decimal(row.amount):
-            answer = refuses(409, "refund_exceeds_captured", "The refund exceeds what is left.")
+            answer = refuses(409, "refund_exceeds_captured", "The refund exceeds the remaining captured amount.")
         else:
             self._ledger.set_refunded(row.id, refunded)
             answer = _refunds(row, command.amount)
@@ -161,4 +161,4 @@ def _about(row: AuthorizationRow, answer: Answer) -> Outcome:
 
 
 def _not_found(authorization_id: str) -> Outcome:
-    return Outcome(refuses(404, "not_found", f"No authorization {authorization_id!r}."))
+    return Outcome(refuses(404, "not_found", f"There is no authorization {authorization_id!r}."))

@@ -1,4 +1,4 @@
-"""The sandbox without a transport: processor, books and faults behind two calls."""
+"""The sandbox without a transport: processor, ledger and faults behind two methods."""
 
 import asyncio
 import logging
@@ -25,14 +25,14 @@ class Sandbox:
         self._commits = GroupCommit(ledger)
 
     async def act(self, key: str, command: Command) -> Answer | None:
-        """Return the committed answer, or None when the caller is to be left without one."""
+        """Return the answer after its commit, or None if the client must get no answer."""
         if not self.faults.latency_ms:
             return await self._act(key, command)
-        # A request that has arrived is worked on, however slowly, even when its client leaves.
+        # A request that has arrived is processed even if the client disconnects meanwhile.
         return await asyncio.shield(asyncio.create_task(self._act_later(key, command)))
 
     async def look(self, read: Callable[[Ledger], T]) -> T:
-        """Read the books; what is shown is committed."""
+        """Read committed data from the ledger."""
         return await self._commits.run(lambda: read(self._ledger))
 
     async def _act_later(self, key: str, command: Command) -> Answer | None:
@@ -43,6 +43,6 @@ class Sandbox:
         try:
             answer = await self._commits.run(lambda: self._processor.perform(key, command))
         except sqlite3.Error:
-            logger.exception("The books could not be written; the request may be repeated.")
+            logger.exception("The ledger could not be written. Retry the request with the same key.")
             return UNAVAILABLE
         return None if self.faults.takes_hang() else answer

@@ -1,4 +1,4 @@
-"""Between aiohttp's requests and the sandbox's own words."""
+"""Converts between aiohttp's requests and responses and the sandbox's types."""
 
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def read(request: web.Request, kind: type[T]) -> T:
-    """Decode the body strictly; an empty one counts as `{}`."""
+    """Decode and validate the JSON body. An empty body counts as `{}`. Raises Malformed."""
     body = await request.read()
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
@@ -21,7 +21,7 @@ async def read(request: web.Request, kind: type[T]) -> T:
 
 
 async def read_fields(request: web.Request) -> dict[str, Any]:
-    """The body's fields and, above them, those of the path."""
+    """The fields of the body, overridden by those of the path."""
     return await read(request, dict[str, Any]) | request.match_info
 
 

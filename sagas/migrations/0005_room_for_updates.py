@@ -1,4 +1,4 @@
-"""Pages keep room for the versions that a row goes through at once: they need no entry in any index then."""
+"""Leaves room in each page for new versions of its rows, so that updates need no new index entries (HOT)."""
 
 from django.db import migrations
 

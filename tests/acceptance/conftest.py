@@ -7,7 +7,7 @@ import pytest
 
 from tests.acceptance.shop import Shop, open_shop
 
-BACKEND = ("sandbox", "worker-core", "worker-network", "relay", "beat")
+BACKEND = ("sandbox", "worker-core", "worker-calls", "worker-network", "relay", "beat")
 
 
 @pytest.fixture(scope="module")

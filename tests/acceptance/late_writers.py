@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from events.log import emit
+from events.log.append import emit
 from payments.events import PaymentVoided
 
 EACH = 200

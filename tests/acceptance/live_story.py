@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from events import sql
+from events.db.query import execute
 from tests.acceptance.shop import Shop
 from tests.sse import Reader
 
@@ -31,8 +31,8 @@ def story(reader: Reader, committed: Sequence[int], shop: Shop) -> str:
             f"passed over: {missing[: len(missing) - len(behind)]}",
             f"opened with: {reader.resumed}",
             f"ended with: {reader.ends}",
-            f"rows, last position: {sql.run(ROWS, [])}",
-            *(f"session: {row}" for row in sql.run(SESSIONS, [])),
+            f"rows, last position: {execute(ROWS, [])}",
+            *(f"session: {row}" for row in execute(SESSIONS, [])),
             shop.logs(),
         ]
     )

@@ -12,12 +12,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from orderproject import client as terminal
+from orderproject.demo import client as terminal
+from orderproject.demo.shop import Session
 from orderproject.models import User
 from tests.acceptance.client import PASSWORD
 from tests.acceptance.shop import ADDRESS, Shop
 
-PROCESSES = ("sandbox", "web", "live", "worker-core", "worker-network", "relay", "beat")
+PROCESSES = ("sandbox", "front", "web", "live", "worker-core", "worker-calls", "worker-network", "relay", "beat")
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_a_generated_client_places_an_order_and_follows_it(shop: Shop, customer:
 def test_a_terminal_is_enough(
     shop: Shop, customer: User, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = terminal.Session(tmp_path / "session.json")
+    session = Session(tmp_path / "session.json")
 
     def run(*arguments: str) -> str:
         code = terminal.main(arguments, session)
@@ -115,5 +116,5 @@ def test_a_terminal_is_enough(
 
     assert terminal.main(["place", "NO-SUCH-THING"], session) == 1
     assert "#/items/0/sku: 'NO-SUCH-THING' is not for sale." in capsys.readouterr().err
-    assert terminal.main(["show", str(uuid4())], terminal.Session(tmp_path / "none.json")) == 1
+    assert terminal.main(["show", str(uuid4())], Session(tmp_path / "none.json")) == 1
     assert "Log in first" in capsys.readouterr().err

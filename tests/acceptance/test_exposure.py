@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from orderproject.stack.ports import HOST
-from orderproject.stack.table import waves
+from orderproject.stack.process_specs import waves
 from tests.acceptance.shop import Shop, open_shop
 
 LOG_IN = ("admin", "admin")
@@ -20,7 +20,18 @@ OPEN = ["metrics", "healthcheck"]
 
 @pytest.fixture(scope="module")
 def shop(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    names = ("sandbox", "web", "live", "worker-core", "worker-network", "relay", "beat", "flower")
+    names = (
+        "sandbox",
+        "front",
+        "web",
+        "live",
+        "worker-core",
+        "worker-calls",
+        "worker-network",
+        "relay",
+        "beat",
+        "flower",
+    )
     with django_db_blocker.unblock(), open_shop(tmp_path_factory.mktemp("shop"), *names) as shop:
         yield shop
 

@@ -17,11 +17,11 @@ import httpx
 import pytest
 from django.db import connection
 
-from events.log import emit
+from events.log.append import emit
 from events.models import StoredEvent
 from inventory.events import InventoryLow
-from orderproject.api_keys import issue
-from orderproject.auth import access_token
+from orderproject.accounts.api_keys import issue
+from orderproject.accounts.auth import access_token
 from orderproject.models import ApiKey, User
 from orders.models import Order
 from payments.events import PaymentFailed, PaymentVoided
@@ -32,7 +32,7 @@ from tests.integration.api import order, user
 from tests.sse import Reader
 from tests.stackrun import until
 
-PROCESSES = ("web", "live")
+PROCESSES = ("front", "web", "live")
 END_OF_RESPONSE = b"\r\n0\r\n\r\n"
 WRITERS = 5
 

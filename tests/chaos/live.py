@@ -26,8 +26,10 @@ from tests.chaos.load import Customers
 
 # What a process of the stack is recognized by.
 MARKS = {
+    "front": "front/nginx.conf",
     "web": "orderproject.wsgi",
     "worker-core": "core@",
+    "worker-calls": "calls@",
     "worker-network": "network@",
     "relay": "relay",
     "beat": "beat",

@@ -15,7 +15,14 @@ SWEEP = b"[[], {}, {}]"
 def headers(**changes: Any) -> dict[str, Any]:
     """As Celery writes them; None takes one out."""
     id_ = str(uuid4())
-    usual = {"lang": "py", "task": "sagas.sweep", "id": id_, "root_id": id_, "argsrepr": "()", "kwargsrepr": "{}"}
+    usual = {
+        "lang": "py",
+        "task": "sagas.sweep",
+        "id": id_,
+        "root_id": id_,
+        "argsrepr": "()",
+        "kwargsrepr": "{}",
+    }
     return {name: value for name, value in {**usual, **changes}.items() if value is not None}
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 import redis
 
-from events.log import emit
+from events.log.append import emit
 from events.models import Attempt, Delivery
 from orderproject.celery import app
 from orderproject.stack.ports import free_port
@@ -60,7 +60,7 @@ def test_a_worker_that_ends_with_its_broker_is_started_again_and_its_work_is_don
             tick_until(supervisor, lambda: not worker.running, 30)
             valkey.start()
             tick_until(supervisor, lambda: worker.running and worker.pid != before, 30)
-            assert "worker-network ended with code 1; it is started again" in capfd.readouterr().out
+            assert "worker-network ended with code 1. Restarting it" in capfd.readouterr().out
             tick_until(supervisor, lambda: outcome(toil) == ONCE, 60)
         finally:
             supervisor.stop()

@@ -13,11 +13,11 @@ from django.conf import settings
 from django.utils import timezone
 from redis import Redis
 
-from events.log import emit
+from events.log.append import emit
 from orderproject.celery import app
-from sagas.declare import sagas
+from sagas.definition import definitions
+from sagas.engine.sweep import sweep
 from sagas.models import SagaRun, SagaStep
-from sagas.start import sweep
 from tests.acceptance.shop import Shop, open_shop
 from tests.chaos.hurting.singing import Sung, sing_high, sing_low
 
@@ -27,7 +27,7 @@ on_valkey = pytest.mark.skipif(not app.conf.broker_url.startswith("redis"), reas
 
 @pytest.fixture(scope="module")
 def shop(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    names = ("worker-core", "worker-network", "relay")
+    names = ("worker-core", "worker-calls", "relay")
     with django_db_blocker.unblock(), open_shop(tmp_path_factory.mktemp("shop"), *names, variables=HURTING) as shop:
         yield shop
 
@@ -55,7 +55,9 @@ def ask_again(song: UUID) -> int:
 
 
 def test_every_task_that_may_be_a_part_keeps_its_result():
-    actions = [action for saga in sagas() for step in saga.steps.values() for action in (step.do, step.undo) if action]
+    actions = [
+        action for saga in definitions() for step in saga.steps.values() for action in (step.do, step.undo) if action
+    ]
     assert [action.task for action in actions if app.tasks[action.task].ignore_result] == []
 
 
@@ -105,12 +107,12 @@ def test_flower_hears_of_every_task_of_a_chord(shop: Shop):
             while not parts <= of(run) and time.monotonic() < deadline:
                 listen(1)
     assert state(song) == "done"
-    assert parts <= of(run) <= {*parts, "sagas.settle"}
+    assert parts <= of(run) <= {*parts, "sagas.decide"}
 
 
 @on_valkey
 def test_a_part_that_comes_twice_counts_once(shop: Shop):
-    for name in ("worker-core", "worker-network"):
+    for name in ("worker-core", "worker-calls"):
         shop.processes[name].stop()
     song = wanted()
     shop.wait_until(lambda: server().llen("inventory") == 1, 10)
@@ -118,18 +120,18 @@ def test_a_part_that_comes_twice_counts_once(shop: Shop):
     shop.processes["worker-core"].start()
     shop.wait_until(lambda: not server().llen("inventory") and not server().hlen("unacked"), 20)
     assert steps(song) == {"sing_low": "done", "sing_high": "waiting"}, "the other part has not been sung"
-    shop.processes["worker-network"].start()
+    shop.processes["worker-calls"].start()
     shop.wait_until(lambda: state(song) == "done", 20)
 
 
 @on_valkey
 def test_a_broker_that_forgets_everything_in_mid_chord_is_asked_again_by_rows(shop: Shop):
-    shop.processes["worker-network"].stop()
+    shop.processes["worker-calls"].stop()
     song = wanted()
     shop.wait_until(lambda: steps(song).get("sing_low") == "done", 10)
     server().flushdb()
-    shop.processes["worker-network"].start()
-    shop.processes["worker-network"].wait_ready()
+    shop.processes["worker-calls"].start()
+    shop.processes["worker-calls"].wait_ready()
     assert state(song) == "running", "nothing is left that could move it on"
     assert ask_again(song) == 1
     shop.wait_until(lambda: state(song) == "done", 20)

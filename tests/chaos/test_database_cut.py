@@ -28,7 +28,13 @@ def in_flight(order: PlacedOrder) -> bool:
 
 
 def test_a_stage_that_was_under_way_goes_on_without_the_sweep(opening: Opening) -> None:
-    names = ("sandbox", "worker-core", "worker-network", "relay")  # without beat nothing is ever asked again
+    names = (
+        "sandbox",
+        "worker-core",
+        "worker-calls",
+        "worker-network",
+        "relay",
+    )  # without beat nothing is ever asked again
     with Door.to_postgres() as door, opening(*names, database_port=door.port) as shop:
         shop.stock("MUG-RED", 5)
         slow_down(shop, milliseconds=1500)

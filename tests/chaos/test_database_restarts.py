@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from events.log import emit
+from events.log.append import emit
 from events.models import Attempt, Delivery
 from tests.chaos.conftest import Opening
 from tests.chaos.doors import Door

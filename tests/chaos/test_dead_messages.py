@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from events.dead_messages import retry
 from events.models import DeadMessage
+from events.worker.dead_messages import retry
 from orderproject.celery import app
 from tests.acceptance.shop import Shop, open_shop
 from tests.chaos.strays import SWEEP, envelope, push, send

@@ -22,19 +22,12 @@ def chaos(*arguments: str) -> str:
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_or_doubled_whatever_is_killed_flushed_or_cut():
+def test_nothing_is_lost_or_doubled_whatever_is_killed_flushed_or_cut_and_comes_twice():
     faults = [
         "flush valkey",
-        "kill relay",
-        "kill worker-core",
+        "kill worker-calls",
         "kill web in mid-request",
         "restart postgres, fast",
-        "gateway acts and hangs",
     ]
-    table = chaos(*(argument for fault in faults for argument in ("--fault", fault)))
+    table = chaos("--doubled", *(argument for fault in faults for argument in ("--fault", fault)))
     assert all(fault in table for fault in faults)
-
-
-@pytest.mark.slow
-def test_every_message_delivered_twice_acts_once():
-    assert "none" in chaos("--doubled", "--fault", "none")

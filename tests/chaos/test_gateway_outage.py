@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from events.breaker import State
+from events.breakers.breaker import State
 from orders.models import Order
 from payments.gateways import BREAKER
 from sagas.models import SagaStep
 from tests.acceptance.shop import Shop
 from tests.chaos.conftest import Opening
 
-BACKEND = ("sandbox", "worker-core", "worker-network", "relay", "beat")
+BACKEND = ("sandbox", "worker-core", "worker-calls", "worker-network", "relay", "beat")
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import httpx
 
-from events.log import emit
-from orderproject.auth import access_token
+from events.log.append import emit
+from orderproject.accounts.auth import access_token
 from orderproject.stack.ports import HOST, free_port
 from payments.events import PaymentVoided
 from tests.chaos.conftest import Opening

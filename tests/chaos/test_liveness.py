@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from celery.worker.state import active_requests
 
-from events import heartbeat
-from events.pulse import LOOP_LIMIT, NEGLECT, Pulse
-from orderproject.stack.child import Child
+from events.liveness import heartbeat
+from events.worker.watchdog import LOOP_LIMIT, NEGLECT, Watchdog
+from orderproject.stack.process_specs import spec
 from orderproject.stack.processes import PROJECT, Process
+from orderproject.stack.restarting import Child
 from orderproject.stack.supervisor import Supervisor
-from orderproject.stack.table import spec
 from tests.acceptance.shop import Shop
 from tests.chaos.conftest import Opening
 
@@ -29,7 +29,7 @@ def supervised(shop: Shop, name: str, silence: float, **variables: str) -> tuple
     process = Process(described, shop.folder / "logs" / f"{name}.log")
     supervisor = Supervisor()
     supervisor.add([Child(process)])
-    supervisor.forgive()
+    supervisor.never_give_up()
     supervisor.start()
     supervisor.await_ready(60)
     return supervisor, process
@@ -45,10 +45,12 @@ def tick_until(supervisor: Supervisor, done: Callable[[], bool], within: float) 
 def seen(supervisor: Supervisor) -> bool:
     """It has given a sign of life, or answered, since it was started."""
     (child,) = supervisor.children
-    return child._pulse._seen > 0
+    return child._liveness._seen > 0
 
 
-@pytest.mark.parametrize("name", ["relay", "beat", "worker-core", "worker-network", "web", "sandbox", "flower"])
+@pytest.mark.parametrize(
+    "name", ["relay", "beat", "worker-core", "worker-calls", "worker-network", "front", "web", "sandbox", "flower"]
+)
 def test_a_frozen_process_is_killed_and_started_again(
     opening: Opening, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,7 +63,7 @@ def test_a_frozen_process_is_killed_and_started_again(
             os.killpg(frozen, signal.SIGSTOP)
             tick_until(supervisor, lambda: process.running and process.pid != frozen, 20)
             said = capfd.readouterr().out
-            assert f"{name} runs but has given no sign of life for 4 s; it is ended." in said
+            assert f"{name} has been stalled for 4 s. Killing it" in said
             tick_until(supervisor, lambda: seen(supervisor), 30)
         finally:
             supervisor.stop()
@@ -84,7 +86,7 @@ def test_the_check_of_a_container(tmp_path: Path, age: float | None, code: int) 
     if age is not None:
         (tmp_path / "orders").touch()
         os.utime(tmp_path / "orders", (time.time() - age, time.time() - age))
-    check = [sys.executable, "-m", "events.heartbeat", "check", "orders", "--older-than", "30"]
+    check = [sys.executable, "-m", "events.liveness.heartbeat", "check", "orders", "--older-than", "30"]
     env = {"PATH": os.environ["PATH"], "HEARTBEAT_DIR": str(tmp_path)}
     assert subprocess.run(check, cwd=PROJECT, env=env, check=False).returncode == code
 
@@ -92,12 +94,12 @@ def test_the_check_of_a_container(tmp_path: Path, age: float | None, code: int) 
 def test_a_full_disk_stops_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HEARTBEAT_DIR", str(tmp_path / "file"))
-    heartbeat.beat("someone")
+    heartbeat.touch("someone")
     assert heartbeat.file("someone") == tmp_path / "file" / "someone"
 
 
 class FakeConsumer:
-    """What a pulse looks at."""
+    """What a watchdog looks at."""
 
     hostname = "core@here"
     connection: Any = object()
@@ -109,43 +111,45 @@ class FakeRequest:
 
 
 @pytest.fixture
-def pulse(monkeypatch: pytest.MonkeyPatch) -> Pulse:
-    pulse = Pulse(FakeConsumer())
-    monkeypatch.setattr(pulse, "_messages_wait", lambda: False)
-    return pulse
+def watchdog(monkeypatch: pytest.MonkeyPatch) -> Watchdog:
+    watchdog = Watchdog(FakeConsumer())
+    monkeypatch.setattr(watchdog, "_messages_wait", lambda: False)
+    return watchdog
 
 
-def test_a_worker_whose_loop_turns_is_well(pulse: Pulse) -> None:
-    assert pulse.complaint() == ""
+def test_a_worker_whose_loop_turns_is_well(watchdog: Watchdog) -> None:
+    assert watchdog.problem() == ""
 
 
-def test_a_loop_that_stands_still_is_noticed_unless_a_task_holds_it(pulse: Pulse) -> None:
-    pulse._turned -= LOOP_LIMIT + 1
-    assert pulse.complaint() == "its loop does not turn"
+def test_a_loop_that_stands_still_is_noticed_unless_a_task_holds_it(watchdog: Watchdog) -> None:
+    watchdog._turned -= LOOP_LIMIT + 1
+    assert watchdog.problem() == "the consumer's loop does not turn"
     busy = FakeRequest(100)
     active_requests.add(busy)
-    assert pulse.complaint() == ""
+    assert watchdog.problem() == ""
     active_requests.discard(busy)
 
 
-def test_a_task_without_end_is_noticed(pulse: Pulse) -> None:
+def test_a_task_without_end_is_noticed(watchdog: Watchdog) -> None:
     stuck = FakeRequest(1000)
     active_requests.add(stuck)
-    assert pulse.complaint() == "a task runs without end"
+    assert watchdog.problem() == "a task runs longer than WORKER_TASK_LIMIT"
     active_requests.discard(stuck)
 
 
-def test_a_worker_that_waits_for_its_broker_is_well(pulse: Pulse) -> None:
-    pulse.consumer.connection = None
-    pulse._turned -= LOOP_LIMIT + 1
-    assert pulse.complaint() == ""
-    pulse.consumer.connection = object()
+def test_a_worker_that_waits_for_its_broker_is_well(watchdog: Watchdog) -> None:
+    watchdog.consumer.connection = None
+    watchdog._turned -= LOOP_LIMIT + 1
+    assert watchdog.problem() == ""
+    watchdog.consumer.connection = object()
 
 
-def test_a_worker_that_leaves_its_messages_lying_is_noticed(pulse: Pulse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "_messages_wait", lambda: True)
-    assert pulse.complaint() == ""
-    pulse._served -= NEGLECT + 1
-    assert pulse.complaint() == "messages wait and it takes none"
-    pulse.received()
-    assert pulse.complaint() == ""
+def test_a_worker_that_leaves_its_messages_lying_is_noticed(
+    watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "_messages_wait", lambda: True)
+    assert watchdog.problem() == ""
+    watchdog._served -= NEGLECT + 1
+    assert watchdog.problem() == "messages wait but the worker receives none"
+    watchdog.received()
+    assert watchdog.problem() == ""

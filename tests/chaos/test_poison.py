@@ -10,10 +10,10 @@ import pytest
 import redis
 from django.conf import settings
 
-from events.log import emit
+from events.log.append import emit
 from events.models import Attempt, Delivery
+from sagas.engine.sweep import sweep
 from sagas.models import SagaRun
-from sagas.start import sweep
 from tests.acceptance.shop import Shop, open_shop
 from tests.chaos.hurting import steps  # noqa: F401  the saga listens in this process too
 from tests.chaos.hurting.handlers import Stung
@@ -137,6 +137,6 @@ def test_sigterm_hands_back_within_seconds_what_a_worker_holds(shop: Shop):
     worker.signal(signal.SIGTERM)
     assert worker.wait(10)
     assert time.monotonic() - began < 8
-    assert not server.hlen("unacked")  # given back, not left to a timeout
+    assert not server.hlen("unacked")  # requeued, not left to a timeout
     until(shop, lambda: states("single", stung)[0] == "done", within=60)
     assert failures("single", stung) == []

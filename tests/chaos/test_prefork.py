@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from events.log import emit
+from events.log.append import emit
+from orderproject.stack.process_specs import spec
 from orderproject.stack.processes import Process
-from orderproject.stack.table import spec
+from sagas.engine.sweep import sweep
 from sagas.models import SagaRun
-from sagas.start import sweep
 from tests.acceptance.shop import Shop, open_shop
 from tests.chaos.hurting import steps  # noqa: F401  the saga listens in this process too
 from tests.chaos.hurting.handlers import Stung

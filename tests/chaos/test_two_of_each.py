@@ -23,7 +23,7 @@ TAKEOVER = 5.0
 
 @pytest.fixture
 def shop(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    names = ("sandbox", "worker-core", "worker-network", "relay", "beat")
+    names = ("sandbox", "worker-core", "worker-calls", "worker-network", "relay", "beat")
     with django_db_blocker.unblock(), open_shop(tmp_path_factory.mktemp("shop"), *names, variables=VARIABLES) as shop:
         yield shop
 

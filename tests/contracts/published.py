@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from django.apps import apps
 
-from events import Event, registry
-from events.catalogue import service_of
-from events.codec import decode, encode
+from events import Event
+from events.declare import registry
+from events.declare.codec import decode, encode
+from events.declare.registry import service_of
 from tests.contracts.sample import sample
 
 HERE = Path(__file__).parent

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from events.catalogue import catalogue
-from events.subscribers import subscribers
-from sagas.declare import sagas
+from events.catalogue.markdown import catalogue
+from events.declare.subscribers import subscribers
+from sagas.definition import definitions
 
 
 def test_it_is_up_to_date() -> None:
@@ -25,7 +25,7 @@ def test_a_stale_one_is_noticed(tmp_path: Path) -> None:
 def test_who_listens_at_the_relay_is_a_saga() -> None:
     ours = [one for one in subscribers() if not one.name.startswith("tests.")]
     at_relay = {one.name.partition(".")[2] for one in ours if one.at_relay}
-    assert at_relay == {saga.name for saga in sagas() if not saga.__module__.startswith("tests.")}
+    assert at_relay == {saga.name for saga in definitions() if not saga.module.startswith("tests.")}
 
 
 def test_it_says_who_emits_who_listens_and_where() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from events import Event, registry
-from events.codec import decode, encode
-from events.upcasts import upcasts_from
+from events import Event
+from events.declare import registry
+from events.declare.codec import decode, encode
+from events.declare.upcasts import upcasts_from
 from tests.contracts import published
 from tests.contracts.published import GOLDEN, SCHEMAS, file_of, incompatibilities, name_of, schema_of
 

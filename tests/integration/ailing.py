@@ -3,9 +3,17 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from events import Backoff, Event, Failures, Queue, Refused, subscribe
-from events.breaker import Breaker, declare_breaker
-from sagas import Answer, Call, Saga, Step, Together, action, network_action
+from events import Backoff, Event, Refused
+from events.breakers.breaker import Breaker, declare_breaker
+from events.declare.subscribers import Failures
+from events.delivery.subscribe import subscribe
+from inventory.events import INVENTORY
+from notifications.events import NOTIFICATIONS
+from orders.events import ORDERS
+from payments.events import PAYMENTS
+from sagas import Answer, Call, Step, Together
+from sagas.decorators import action, network_action
+from sagas.saga import Saga
 
 RETRY = Backoff(base=1, cap=4, attempts=3)
 SERVER = declare_breaker(
@@ -41,7 +49,7 @@ class Knocked(Event, type="door.knocked", version="1.0", stream="door_id"):
     door_id: UUID
 
 
-@subscribe(Knocked, queue=Queue.NOTIFICATIONS, batch=50, atomic=False, retry=RETRY, breaker="ailing")
+@subscribe(Knocked, queue=NOTIFICATIONS, batch=50, atomic=False, retry=RETRY, breaker="ailing")
 def answer_doors(events: Sequence[Knocked]) -> Failures:
     answers = {place: _ask(event.door_id) for place, event in enumerate(events)}
     return {place: error for place, error in answers.items() if error}
@@ -53,7 +61,7 @@ class Rang(Event, type="door.rang", version="1.0", stream="door_id"):
     door_id: UUID
 
 
-@subscribe(Rang, queue=Queue.NOTIFICATIONS, atomic=False, ordered=True, retry=RETRY, breaker=SERVER)
+@subscribe(Rang, queue=NOTIFICATIONS, atomic=False, ordered=True, retry=RETRY, breaker=SERVER)
 def answer_one(event: Rang) -> None:
     if error := _ask(event.door_id):
         raise error
@@ -72,13 +80,13 @@ def _all(calls: Sequence[Call]) -> Mapping[UUID, str]:
 def _nothing(answers: Sequence[Answer[str, None]]) -> None: ...
 
 
-@network_action(queue=Queue.PAYMENTS, load=_all, save=_nothing, retry=RETRY, lease=5, patience=0.2, breaker="ailing")
+@network_action(queue=PAYMENTS, load=_all, save=_nothing, retry=RETRY, lease=5, patience=0.2, breaker="ailing")
 async def announce(call: Call, given: str) -> None:
     if error := _ask(call.subject):
         raise error
 
 
-@action(queue=Queue.PAYMENTS)
+@action(queue=PAYMENTS)
 def excuse(calls: Sequence[Call]) -> None: ...
 
 
@@ -94,11 +102,11 @@ class PartyPlanned(Event, type="party.planned", version="1.0", stream="party_id"
     party_id: UUID
 
 
-@action(queue=Queue.INVENTORY)
+@action(queue=INVENTORY)
 def bake(calls: Sequence[Call]) -> None: ...
 
 
-@action(queue=Queue.ORDERS)
+@action(queue=ORDERS)
 def sweep_floor(calls: Sequence[Call]) -> None: ...
 
 

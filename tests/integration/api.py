@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
 from inventory.models import Product, Stock, Warehouse
-from orderproject.auth import access_token
+from orderproject.accounts.auth import access_token
 from orderproject.models import User
 
 BASE = "/api/v1/"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from events.breaker import breakers
+from events.breakers.breaker import breakers
 from notifications.webhooks import fan_out
 from orderproject.celery import app
 from tests.integration import listeners
@@ -32,7 +32,7 @@ def _silence() -> None:
 @pytest.fixture(autouse=True)
 def _closed_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds a breaker as another left it."""
-    monkeypatch.setattr("events.breaker._quiet_until", 0.0)
+    monkeypatch.setattr("events.breakers.breaker._quiet_until", 0.0)
     for one in breakers():
         one.forget()
 

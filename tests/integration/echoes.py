@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from events import Backoff, Event, Queue, subscribe
+from events import Backoff, Event
+from events.delivery.subscribe import subscribe
+from notifications.events import NOTIFICATIONS
+from orders.events import ORDERS
 
 heard: list[tuple[str, str]] = []
 keys_seen: list[str] = []
@@ -25,7 +28,7 @@ class Whispered(Event, type="valley.whispered", version="1.0", stream="valley_id
     valley_id: UUID
 
 
-@subscribe(Shouted, queue=Queue.NOTIFICATIONS, batch=100, atomic=False, retry=RETRY, replay=True)
+@subscribe(Shouted, queue=NOTIFICATIONS, batch=100, atomic=False, retry=RETRY, replay=True)
 def echo(events: Sequence[Shouted], keys: Sequence[str], times: Sequence[datetime]) -> None:
     """May be heard again."""
     heard.extend(("echo", event.word) for event in events)
@@ -33,13 +36,13 @@ def echo(events: Sequence[Shouted], keys: Sequence[str], times: Sequence[datetim
     moments.extend(times)
 
 
-@subscribe(Shouted, Whispered, queue=Queue.ORDERS, retry=RETRY, ordered=True, replay=True)
+@subscribe(Shouted, Whispered, queue=ORDERS, retry=RETRY, ordered=True, replay=True)
 def in_turn(event: Shouted | Whispered) -> None:
     """Hears both kinds, one valley's after each other."""
     heard.append(("in_turn", event.word if isinstance(event, Shouted) else "…"))
 
 
-@subscribe(Shouted, queue=Queue.NOTIFICATIONS, retry=RETRY)
+@subscribe(Shouted, queue=NOTIFICATIONS, retry=RETRY)
 def frighten(event: Shouted) -> None:
     """Once is enough."""
     heard.append(("frighten", event.word))

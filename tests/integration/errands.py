@@ -5,8 +5,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from events import Backoff, Event, Queue, Refused
-from sagas import Answer, Call, Pivot, Refusals, Saga, Step, Together, action, network_action
+from events import Backoff, Event, Refused
+from inventory.events import INVENTORY
+from orders.events import ORDERS
+from payments.events import PAYMENTS
+from sagas import Answer, Call, Pivot, Refusals, Step, Together
+from sagas.decorators import action, network_action
+from sagas.saga import Saga
 
 RETRY = Backoff(base=1, cap=4, attempts=2)
 did: list[tuple[str, UUID]] = []
@@ -40,12 +45,12 @@ def _do(name: str, calls: Sequence[Call]) -> Refusals:
     return refused
 
 
-@action(queue=Queue.INVENTORY, retry=RETRY)
+@action(queue=INVENTORY, retry=RETRY)
 def fetch(calls: Sequence[Call]) -> Refusals:
     return _do("fetch", calls)
 
 
-@action(queue=Queue.INVENTORY, retry=RETRY)
+@action(queue=INVENTORY, retry=RETRY)
 def put_back(calls: Sequence[Call]) -> None:
     _do("put_back", calls)
 
@@ -58,7 +63,7 @@ def _asked(answers: Sequence[Answer[str, str]]) -> None:
     did.extend(("asked", answer.call.subject) for answer in answers if answer.value)
 
 
-@network_action(queue=Queue.PAYMENTS, load=_to_ask, save=_asked, retry=RETRY, lease=5, patience=0.2)
+@network_action(queue=PAYMENTS, load=_to_ask, save=_asked, retry=RETRY, lease=5, patience=0.2)
 async def ask(call: Call, given: str) -> str:
     keys[call.subject].append(call.key)
     await asyncio.sleep(slow.get(call.subject, 0))
@@ -67,12 +72,12 @@ async def ask(call: Call, given: str) -> str:
     return given
 
 
-@action(queue=Queue.PAYMENTS, retry=RETRY)
+@action(queue=PAYMENTS, retry=RETRY)
 def apologize(calls: Sequence[Call]) -> None:
     _do("apologize", calls)
 
 
-@action(queue=Queue.ORDERS, retry=RETRY)
+@action(queue=ORDERS, retry=RETRY)
 def report(calls: Sequence[Call]) -> Refusals:
     return _do("report", calls)
 

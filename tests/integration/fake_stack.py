@@ -5,10 +5,10 @@ from pathlib import Path
 
 from orderproject.stack.__main__ import main
 from orderproject.stack.deployment import Deployment
-from orderproject.stack.probes import says
+from orderproject.stack.probes import log_matches
+from orderproject.stack.process_specs import Waves
 from orderproject.stack.processes import ProcessSpec
-from orderproject.stack.stack import Table
-from orderproject.stack.table import Waves
+from orderproject.stack.stack import ProcessTable
 
 CHILD = str(Path(__file__).with_name("fake_child.py"))
 
@@ -19,7 +19,7 @@ def waves(at: Deployment) -> Waves:
 
 def child(at: Deployment, name: str, behaviour: str) -> ProcessSpec:
     argv = (sys.executable, CHILD, name, behaviour, str(at.data / "notes"))
-    return ProcessSpec(name, argv, at.environment_of_processes(), says(r"ready\."), stop_timeout=2.0)
+    return ProcessSpec(name, argv, at.environment_of_processes(), log_matches(r"ready\."), stop_timeout=2.0)
 
 
 def preparation(at: Deployment) -> ProcessSpec:
@@ -31,4 +31,4 @@ def demonstration(at: Deployment) -> ProcessSpec:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Table(preparation, waves, demonstration)))
+    sys.exit(main(ProcessTable(preparation, waves, demonstration)))

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from django.db import connection, transaction
 from psycopg import sql
 
+from orderproject.applications import SERVICES
+
 CATALOGUE = {"inventory_product", "inventory_stock", "inventory_warehouse"}
-SERVICES = ("events", "sagas", "orders", "inventory", "payments", "notifications")
+GROWING = {"events", "sagas", *SERVICES}
 SPAN = 10_000_000
 """Between the numbers of one copy and those of the next."""
 
@@ -29,7 +31,7 @@ COPIED = {
 def tables() -> list[str]:
     """Those that orders fill."""
     names = connection.introspection.table_names()
-    return [name for name in names if name.partition("_")[0] in SERVICES and name not in CATALOGUE]
+    return [name for name in names if name.partition("_")[0] in GROWING and name not in CATALOGUE]
 
 
 def grow(copies: int) -> None:

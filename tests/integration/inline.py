@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from events import Backoff, Event, Queue, subscribe
-from events.log import emit
+from events import Backoff, Event
+from events.declare.queues import STREAMS
+from events.delivery.subscribe import subscribe
+from events.log.append import emit
 
 seen: list[str] = []
 
@@ -24,7 +26,7 @@ def look(events: Sequence[Seen]) -> None:
     seen.extend(event.name for event in events)
 
 
-@subscribe(Seen, queue=Queue.STREAMS, at_relay=True, batch=50, retry=Backoff(base=1, cap=4, attempts=3))
+@subscribe(Seen, queue=STREAMS, at_relay=True, batch=50, retry=Backoff(base=1, cap=4, attempts=3))
 def look_at_once(events: Sequence[Seen]) -> None:
     """Short database work, such as starting a saga."""
     look(events)

@@ -4,7 +4,12 @@ import threading
 from collections.abc import Sequence
 from uuid import UUID
 
-from events import Backoff, Event, Failures, Queue, Refused, subscribe
+from events import Backoff, Event, Refused
+from events.declare.subscribers import Failures
+from events.delivery.subscribe import subscribe
+from inventory.events import INVENTORY
+from notifications.events import NOTIFICATIONS
+from orders.events import ORDERS
 
 handled: list[tuple[str, str]] = []
 poison: set[str] = set()
@@ -31,19 +36,19 @@ def _handle(subscriber: str, events: Sequence[Rang]) -> None:
     handled.extend((subscriber, event.name) for event in events)
 
 
-@subscribe(Rang, queue=Queue.ORDERS, batch=100, retry=RETRY)
+@subscribe(Rang, queue=ORDERS, batch=100, retry=RETRY)
 def together(events: Sequence[Rang]) -> None:
     """Many at once, in one transaction."""
     _handle("together", events)
 
 
-@subscribe(Rang, queue=Queue.INVENTORY, retry=RETRY, ordered=True)
+@subscribe(Rang, queue=INVENTORY, retry=RETRY, ordered=True)
 def in_order(event: Rang) -> None:
     """One after the other, per bell."""
     _handle("in_order", [event])
 
 
-@subscribe(Rang, queue=Queue.NOTIFICATIONS, batch=100, atomic=False, retry=RETRY)
+@subscribe(Rang, queue=NOTIFICATIONS, batch=100, atomic=False, retry=RETRY)
 def outside(events: Sequence[Rang], keys: Sequence[str]) -> Failures:
     """Outside any transaction; says itself what failed."""
     keys_seen.extend(keys)

@@ -3,8 +3,13 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from events import Backoff, Event, Queue, Refused
-from sagas import Answer, Call, Pivot, Refusals, Saga, Step, action, network_action
+from events import Backoff, Event, Refused
+from inventory.events import INVENTORY
+from orders.events import ORDERS
+from payments.events import PAYMENTS
+from sagas import Answer, Call, Pivot, Refusals, Step
+from sagas.decorators import action, network_action
+from sagas.saga import Saga
 
 RETRY = Backoff(base=1, cap=4, attempts=2)
 errors: dict[tuple[str, UUID], Exception] = {}
@@ -42,28 +47,28 @@ def _booked(answers: Sequence[Answer[str, str]]) -> None:
     calls_of.append(("booked", [answer.call.subject for answer in answers]))
 
 
-@network_action(queue=Queue.PAYMENTS, load=_to_book, save=_booked, retry=RETRY, lease=5, patience=2)
+@network_action(queue=PAYMENTS, load=_to_book, save=_booked, retry=RETRY, lease=5, patience=2)
 async def book(call: Call, given: str) -> str:
     asked.append(call.subject)
     return given
 
 
-@action(queue=Queue.PAYMENTS, retry=RETRY)
+@action(queue=PAYMENTS, retry=RETRY)
 def unbook(calls: Sequence[Call]) -> None:
     _do("unbook", calls)
 
 
-@action(queue=Queue.INVENTORY, retry=RETRY)
+@action(queue=INVENTORY, retry=RETRY)
 def wrap(calls: Sequence[Call]) -> Refusals:
     return _do("wrap", calls)
 
 
-@action(queue=Queue.INVENTORY, retry=RETRY)
+@action(queue=INVENTORY, retry=RETRY)
 def unwrap(calls: Sequence[Call]) -> None:
     _do("unwrap", calls)
 
 
-@action(queue=Queue.ORDERS, retry=RETRY)
+@action(queue=ORDERS, retry=RETRY)
 def hand_in(calls: Sequence[Call]) -> Refusals:
     return _do("hand_in", calls)
 

@@ -15,15 +15,15 @@ from django.test.utils import CaptureQueriesContext
 from msgspec.structs import replace
 
 from events import Refused
-from events.context import Context
+from events.log.context import Context
 from events.models import Delivery, StoredEvent
 from orderproject.models import User
-from orders import accepting
 from orders import serializers as wire
-from orders.accepting import Asked
-from orders.group_commit import GroupCommit
-from orders.idempotency import Answer, InProgress, Once
 from orders.models import IdempotentRequest, Order
+from orders.placing import accepting
+from orders.placing.accepting import Asked
+from orders.placing.group_commit import GroupCommit
+from orders.placing.idempotency import Answer, InProgress, Once
 from tests.integration.api import client_of, order, place, product, user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,7 +45,7 @@ def asked(customer: User, *items: tuple[str, int], key: str = "", request: str =
 def test_any_number_costs_two_statements(customer: User) -> None:
     for count in (1, 2, 30):
         with CaptureQueriesContext(connection) as statements:
-            answers = accepting._accept_at_once([asked(customer) for _ in range(count)])
+            answers = accepting._accept_group([asked(customer) for _ in range(count)])
         assert [answer.status for answer in answers if isinstance(answer, Answer)] == [201] * count
         assert len(statements) == 2
     assert Order.objects.count() == StoredEvent.objects.count() == 33
@@ -56,7 +56,7 @@ def test_any_number_costs_two_statements(customer: User) -> None:
 def test_each_event_has_the_context_of_its_own_request(customer: User) -> None:
     other = user()
     ones = [asked(one, request=f"request {number}") for number, one in enumerate([customer, other, customer])]
-    accepting._accept_at_once(ones)
+    accepting._accept_group(ones)
     for one in ones:
         event = StoredEvent.objects.get(correlation_id=one.context.correlation_id)
         assert event.actor == one.context.actor
@@ -65,7 +65,7 @@ def test_each_event_has_the_context_of_its_own_request(customer: User) -> None:
 
 def test_what_is_refused_stands_between_what_is_accepted(customer: User) -> None:
     ones = [asked(customer), asked(customer, ("NO-SUCH", 1)), asked(customer, ("TEAPOT", 1), ("MUG-RED", 3))]
-    first, refused, last = accepting._accept_at_once(ones)
+    first, refused, last = accepting._accept_group(ones)
     assert isinstance(first, Answer)
     assert isinstance(last, Answer)
     assert isinstance(refused, Refused)
@@ -76,21 +76,21 @@ def test_what_is_refused_stands_between_what_is_accepted(customer: User) -> None
 
 def test_what_was_answered_before_is_not_written_again(customer: User) -> None:
     again = asked(customer, key="k")
-    accepting._accept_at_once([again])
-    outcomes = accepting._accept_at_once([asked(customer), again, asked(customer)])
+    accepting._accept_group([again])
+    outcomes = accepting._accept_group([asked(customer), again, asked(customer)])
     assert [type(outcome) for outcome in outcomes] == [Answer, InProgress, Answer]
     assert Order.objects.count() == 3
 
 
 def test_the_same_key_twice_in_a_batch_makes_one_order(customer: User) -> None:
     twin = asked(customer, key="k")
-    outcomes = accepting._accept_at_once([twin, Asked(twin.once, twin.new, twin.context)])
+    outcomes = accepting._accept_group([twin, Asked(twin.once, twin.new, twin.context)])
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Answer", "InProgress"]
     assert Order.objects.count() == 1
 
 
 def test_the_same_key_of_two_callers_makes_two(customer: User) -> None:
-    outcomes = accepting._accept_at_once([asked(customer, key="k"), asked(user(), key="k")])
+    outcomes = accepting._accept_group([asked(customer, key="k"), asked(user(), key="k")])
     assert [type(outcome) for outcome in outcomes] == [Answer, Answer]
     assert Order.objects.count() == 2
 
@@ -99,10 +99,10 @@ def test_one_that_cannot_be_stored_takes_nobody_along(customer: User) -> None:
     too_long = asked(customer)
     too_long = Asked(too_long.once, replace(too_long.new, email="a" * 300), too_long.context)
     with pytest.raises(DataError):
-        accepting._accept_at_once([asked(customer), too_long])
+        accepting._accept_group([asked(customer), too_long])
     assert Order.objects.count() == 0
 
-    outcomes = at_once([asked(customer), too_long, asked(customer)], accepting._accept_at_once)
+    outcomes = at_once([asked(customer), too_long, asked(customer)], accepting._accept_group)
     assert Counter(type(outcome) for outcome in outcomes) == {Answer: 2, DataError: 1}
     assert Order.objects.count() == 2
 
@@ -127,9 +127,9 @@ def test_over_http_a_crowd_gets_an_order_each(customer: User, monkeypatch: pytes
 
     def watched(ones: Sequence[Asked]) -> Any:
         sizes.append(len(ones))
-        return accepting._accept_at_once(ones)
+        return accepting._accept_group(ones)
 
-    monkeypatch.setattr(accepting, "_together", GroupCommit(watched))
+    monkeypatch.setattr(accepting, "_group_commit", GroupCommit(watched))
     clients = [client_of(customer) for _ in range(8)]
 
     def shoot(number: int) -> list[Any]:

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from events.aggregate import save_all
+from events.log.aggregate import save_all
 from events.models import StoredEvent
 from orders.models import Order, Status
 from tests.integration.test_log import an_order

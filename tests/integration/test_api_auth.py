@@ -97,6 +97,44 @@ def test_who_was_switched_off_is_refused(client: APIClient, ada: User) -> None:
     assert_problem(client.post(f"{TOKEN}refresh/", {"refresh": refresh}), 401, "token-not-valid")
 
 
+def test_a_log_in_ends_with_the_password(client: APIClient, ada: User) -> None:
+    refresh = log_in(client).json()["refresh"]
+    ada.set_password("another horse battery")
+    ada.save()
+    refused = assert_problem(client.post(f"{TOKEN}refresh/", {"refresh": refresh}), 401, "token-not-valid")
+    assert "Log in again" in refused["detail"]
+    again = log_in(client, password="another horse battery").json()["refresh"]
+    assert client.post(f"{TOKEN}refresh/", {"refresh": again}).status_code == 200
+
+
+def test_an_access_token_ends_in_time_however_it_was_had(client: APIClient, ada: User, settings: Any) -> None:
+    """So whatever its user has lost since works at most that much longer."""
+    tokens = log_in(client).json()
+    refreshed = client.post(f"{TOKEN}refresh/", {"refresh": tokens["refresh"]}).json()
+    lifetime = settings.SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"]
+    for text in (tokens["access"], refreshed["access"]):
+        token = AccessToken(text)
+        assert token["exp"] - token["iat"] == lifetime.total_seconds() <= 15 * 60
+
+
+def test_a_session_of_the_admin_ends_with_the_password_and_with_the_user(ada: User) -> None:
+    ada.is_staff = ada.is_superuser = True
+    ada.save()
+    for change in (lambda: ada.set_password("another horse"), lambda: setattr(ada, "is_active", False)):
+        browser = Client()
+        browser.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+        assert browser.get("/admin/").status_code == 200
+        change()
+        ada.save()
+        assert browser.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_the_scheme_may_be_written_in_any_case(client: APIClient, ada: User, scheme: str) -> None:
+    client.credentials(HTTP_AUTHORIZATION=f"{scheme} {log_in(client).json()['access']}")
+    assert client.get(ORDERS).status_code == 200
+
+
 @pytest.mark.usefixtures("ada")
 def test_attempts_are_limited_by_user_and_address(client: APIClient) -> None:
     answers = [log_in(client, password="wrong") for _ in range(5)]
@@ -137,6 +175,14 @@ def test_the_admin_counts_the_same_attempts(client: APIClient, ada: User) -> Non
     assert browser.post("/admin/login/", {**wrong, "password": PASSWORD}).status_code == 429
     assert_problem(log_in(client), 429, "too-many-attempts")
     assert browser.post("/admin/login/", {**wrong, "password": PASSWORD}, REMOTE_ADDR="10.0.0.9").status_code == 302
+
+
+@pytest.mark.parametrize("length", [151, 255, 256, 5000])
+def test_a_name_of_any_length_is_a_wrong_name(client: APIClient, length: int) -> None:
+    wrong = {"username": "a" * length, "password": "wrong"}
+    answers = [Client().post("/admin/login/", wrong).status_code for _ in range(5)]
+    assert answers == [200] * 4 + [429]
+    assert_problem(log_in(client, username="a" * length), 400, "invalid", "#/username")
 
 
 @pytest.mark.usefixtures("ada")

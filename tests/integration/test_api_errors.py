@@ -6,10 +6,16 @@ from uuid import UUID
 
 import pytest
 from django.db import OperationalError, connection
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.converters import UUIDConverter
 from rest_framework.test import APIClient
 
 from events.models import StoredEvent
+from orderproject.models import User
+from tests import stories
+from tests.integration import echoes  # noqa: F401  declares the subscriber ECHO
 from tests.integration.api import BASE, ORDERS, assert_problem, client_of, place, product, user
+from web.ids import IdConverter
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +44,50 @@ def client() -> APIClient:
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_an_unknown_path(client: APIClient, method: str, path: str) -> None:
     assert_problem(getattr(client, method)(f"{BASE}{path}"), 404, "not-found")
+
+
+def test_an_id_may_be_written_in_capitals(client: APIClient) -> None:
+    placed = place(client)
+    path = f"{ORDERS}{placed.json()['id'].upper()}/"
+    assert client.get(path).json() == placed.json()
+    assert client.get(f"{path}events/").status_code == 200
+    assert client.post(f"{path}cancel/", {"reason": "changed my mind"}).status_code == 202
+
+
+def test_every_id_in_an_address_may_be_written_in_capitals() -> None:
+    converters = [
+        converter for route in routes_below(get_resolver()) for converter in route.pattern.converters.values()
+    ]
+    assert sum(isinstance(converter, IdConverter) for converter in converters) > 15
+    assert [found for found in converters if type(found) is UUIDConverter] == []
+
+
+def routes_below(resolver: URLResolver) -> Iterator[URLPattern]:
+    for route in resolver.url_patterns:
+        yield from routes_below(route) if isinstance(route, URLResolver) else (route,)
+
+
+ECHO = "tests.echo"
+ENDS_OF_TIME = (
+    "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", ENDS_OF_TIME)
+def test_the_ends_of_the_calendar_are_moments_too(moment: str) -> None:
+    boss = client_of(User.objects.create_superuser("boss"))
+    stories.placed()
+    early = moment.startswith("0001")
+    found = {
+        f"{name} {path}": bool(boss.get(f"{BASE}{path}/", {name: moment}).json()["results"])
+        for path, names in {"events": ["since"], "orders": ["createdAfter", "createdBefore"]}.items()
+        for name in names
+    }
+    assert found == {"since events": early, "createdAfter orders": early, "createdBefore orders": not early}
+    assert boss.get(f"{BASE}dead-letters/", {"since": moment}).status_code == 200
+    for name in ("since", "until"):
+        body = {"subscriber": ECHO, name: moment, "dryRun": True}
+        assert boss.post(f"{BASE}replays/", body).status_code < 300
 
 
 @pytest.mark.parametrize(
@@ -80,7 +130,11 @@ def test_every_answer_carries_an_id(client: APIClient, path: str) -> None:
     made = {client.get(path)["X-Request-ID"] for _ in range(2)}
     assert len(made) == 2
     for bad in ("with space", "x" * 129, "ä", ""):
-        assert client.get(path, headers={"X-Request-ID": bad})["X-Request-ID"] != bad
+        answer = client.get(path, headers={"X-Request-ID": bad})
+        assert answer["X-Request-ID"] != bad
+        assert "1 to 128 printable ASCII characters" in answer["X-Request-ID-Refused"]
+    assert "X-Request-ID-Refused" not in client.get(path, headers={"X-Request-ID": "of-mine"})
+    assert "X-Request-ID-Refused" not in client.get(path)
 
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -122,7 +176,7 @@ def test_what_nobody_foresaw_is_a_500_that_tells_nothing(client: APIClient, monk
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("orders.accepting.ordered", broken)
+    monkeypatch.setattr("orders.placing.accepting.ordered", broken)
     response = place(client)
     assert_problem(response, 500, "internal-error")
     assert b"secret" not in response.content

@@ -1,4 +1,4 @@
-"""Shipping, delivering and returning over HTTP: who may, how much, once, and what the order then says."""
+"""Shipping, delivering, returning and refunding over HTTP: who may, how much, once, and what the order then says."""
 
 from typing import Any
 from uuid import uuid4
@@ -6,9 +6,11 @@ from uuid import uuid4
 import pytest
 from rest_framework.test import APIClient
 
-from events.models import Audit, StoredEvent
+from desk.actors import name_of
+from desk.models import Audit
+from events.models import StoredEvent
 from orders.models import Order, Return, Shipment
-from sagas.declare import saga
+from sagas.definition import definition
 from tests.integration.api import ORDERS, assert_problem, client_of, place, product, user
 
 pytestmark = pytest.mark.django_db
@@ -49,8 +51,14 @@ def ship(client: APIClient, order_id: str, *items: tuple[str, int], **headers: s
     return post(client, order_id, "shipments", body, **headers)
 
 
-def give_back(client: APIClient, order_id: str, *items: tuple[str, int], **headers: str) -> Any:
+def return_goods(client: APIClient, order_id: str, *items: tuple[str, int], **headers: str) -> Any:
     return post(client, order_id, "returns", {"items": goods(items), "reason": "too red"}, **headers)
+
+
+@pytest.fixture(autouse=True)
+def _returns_without_approval(settings: Any) -> None:
+    """Returns in steps are in test_api_returns.py."""
+    settings.RETURNS_AUTO_APPROVE = True
 
 
 def delivered(customer: APIClient, warehouse: APIClient) -> str:
@@ -89,7 +97,7 @@ def test_an_order_is_shipped_in_parcels(customer: APIClient, warehouse: APIClien
         ("order.shipped", True),
         ("order.delivered", None),
     ]
-    assert StoredEvent.objects.get(type="order.delivered").actor == "warehouse"
+    assert name_of(StoredEvent.objects.get(type="order.delivered").actor) == "warehouse"
 
 
 @pytest.mark.parametrize(
@@ -120,11 +128,11 @@ def test_what_the_status_does_not_allow(customer: APIClient, warehouse: APIClien
     assert_problem(ship(warehouse, pending, ("MUG-RED", 1)), 409, "illegal-transition")
     one = confirmed(customer)
     assert_problem(post(warehouse, one, "deliver"), 409, "illegal-transition")
-    assert_problem(give_back(customer, one, ("MUG-RED", 1)), 409, "illegal-transition")
+    assert_problem(return_goods(customer, one, ("MUG-RED", 1)), 409, "illegal-transition")
     ship(warehouse, one, ("MUG-RED", 1))
     assert_problem(post(warehouse, one, "deliver"), 409, "illegal-transition")
-    assert_problem(post(customer, one, "cancel", {"reason": "late"}), 409, "illegal-transition")
     ship(warehouse, one, ("MUG-RED", 2), ("TEAPOT", 1))
+    assert_problem(post(customer, one, "cancel", {"reason": "late"}), 409, "illegal-transition")
     assert_problem(ship(warehouse, one, ("MUG-RED", 1)), 409, "illegal-transition")
     post(warehouse, one, "deliver")
     assert_problem(post(warehouse, one, "deliver"), 409, "illegal-transition")
@@ -167,9 +175,9 @@ def test_who_may_do_what(customer: APIClient, warehouse: APIClient) -> None:
     ):
         assert_problem(ship(client, one, ("MUG-RED", 1)), status, code)
         assert_problem(post(client, one, "deliver"), status, code)
-    assert_problem(give_back(auditor, one, ("MUG-RED", 1)), 403, "permission-denied")
-    assert_problem(give_back(stranger, one, ("MUG-RED", 1)), 404, "not-found")
-    assert_problem(give_back(warehouse, one, ("MUG-RED", 1)), 403, "permission-denied")
+    assert_problem(return_goods(auditor, one, ("MUG-RED", 1)), 403, "permission-denied")
+    assert_problem(return_goods(stranger, one, ("MUG-RED", 1)), 404, "not-found")
+    assert_problem(return_goods(warehouse, one, ("MUG-RED", 1)), 403, "permission-denied")
     assert_problem(ship(warehouse, str(uuid4()), ("MUG-RED", 1)), 404, "not-found")
     assert_problem(ship(client_of(None), one, ("MUG-RED", 1)), 401)
     assert not Shipment.objects.exists()
@@ -210,16 +218,16 @@ def test_five_hundred_lines_cost_as_many_statements_as_one(
 
 def test_a_part_of_a_delivered_order_comes_back_and_then_the_rest(customer: APIClient, warehouse: APIClient) -> None:
     one = delivered(customer, warehouse)
-    first = give_back(customer, one, ("MUG-RED", 2))
+    first = return_goods(customer, one, ("MUG-RED", 2))
     assert first.status_code == 202
     taken = first.json()
     assert (taken["refund"], taken["reason"]) == ({"amount": "19.80", "currency": "EUR"}, "too red")
     assert (taken["order"]["status"], moved(taken["order"])) == ("delivered", {"MUG-RED": (3, 2), "TEAPOT": (1, 0)})
     assert first["ETag"] == customer.get(f"{ORDERS}{one}/")["ETag"]
-    last = give_back(customer, one, ("TEAPOT", 1), ("MUG-RED", 1)).json()
+    last = return_goods(customer, one, ("TEAPOT", 1), ("MUG-RED", 1)).json()
     assert last["refund"]["amount"] == "44.40"
     assert (last["order"]["status"], moved(last["order"])) == ("returned", {"MUG-RED": (3, 3), "TEAPOT": (1, 1)})
-    assert_problem(give_back(customer, one, ("MUG-RED", 1)), 409, "illegal-transition")
+    assert_problem(return_goods(customer, one, ("MUG-RED", 1)), 409, "illegal-transition")
     events = StoredEvent.objects.filter(type="order.returned").order_by("position")
     assert [event.data["complete"] for event in events] == [False, True]
     assert {event.data["returnId"] for event in events} == {
@@ -229,17 +237,17 @@ def test_a_part_of_a_delivered_order_comes_back_and_then_the_rest(customer: APIC
 
 def test_no_more_comes_back_than_was_shipped(customer: APIClient, warehouse: APIClient) -> None:
     one = delivered(customer, warehouse)
-    give_back(customer, one, ("MUG-RED", 2))
-    assert_problem(give_back(customer, one, ("MUG-RED", 2)), 422, "more-than-shipped", "#/items/0/quantity")
-    assert_problem(give_back(customer, one, ("SPOON", 1)), 422, "not-ordered", "#/items/0/sku")
+    return_goods(customer, one, ("MUG-RED", 2))
+    assert_problem(return_goods(customer, one, ("MUG-RED", 2)), 422, "more-than-shipped", "#/items/0/quantity")
+    assert_problem(return_goods(customer, one, ("SPOON", 1)), 422, "not-ordered", "#/items/0/sku")
     assert Return.objects.count() == 1
 
 
-def test_order_managers_take_back_too_and_a_double_click_acts_once(customer: APIClient, warehouse: APIClient) -> None:
+def test_order_managers_return_too_and_a_double_click_acts_once(customer: APIClient, warehouse: APIClient) -> None:
     one = delivered(customer, warehouse)
     manager = client_of(user("manager", "orders.view_order", "orders.return_order", is_staff=True))
     for _ in range(2):
-        assert give_back(manager, one, ("MUG-RED", 1), Idempotency_Key="click").status_code == 202
+        assert return_goods(manager, one, ("MUG-RED", 1), Idempotency_Key="click").status_code == 202
     assert moved(customer.get(f"{ORDERS}{one}/").json())["MUG-RED"] == (3, 1)
 
 
@@ -247,13 +255,13 @@ def test_order_managers_take_back_too_and_a_double_click_acts_once(customer: API
 
 
 def audited() -> list[tuple[str, str, list[str], str]]:
-    return [(line.actor, line.action, line.target_ids, line.reason) for line in Audit.objects.order_by("id")]
+    return [(line.who, line.action, line.target_ids, line.reason) for line in Audit.objects.order_by("id")]
 
 
 def test_what_staff_do_with_anothers_order_is_in_the_audit(customer: APIClient, warehouse: APIClient) -> None:
     one = delivered(customer, warehouse)
     manager = client_of(user("manager", "orders.view_order", "orders.return_order", is_staff=True))
-    taken = give_back(manager, one, ("MUG-RED", 1)).json()
+    taken = return_goods(manager, one, ("MUG-RED", 1)).json()
     assert audited() == [
         ("warehouse", "ship", [one], ""),
         ("warehouse", "deliver", [one], ""),
@@ -267,7 +275,7 @@ def test_what_staff_do_with_anothers_order_is_in_the_audit(customer: APIClient, 
 def test_what_customers_do_with_their_own_is_not_in_the_audit(customer: APIClient, warehouse: APIClient) -> None:
     one = delivered(customer, warehouse)
     before = audited()
-    assert give_back(customer, one, ("MUG-RED", 1)).status_code == 202
+    assert return_goods(customer, one, ("MUG-RED", 1)).status_code == 202
     assert audited() == before
 
 
@@ -287,14 +295,14 @@ def test_without_its_line_nothing_is_shipped(
         raise RuntimeError("the audit is full")
 
     one = confirmed(customer)
-    monkeypatch.setattr("orders.requests.note", fail)
+    monkeypatch.setattr("orders.view_helpers.audit.record", fail)
     assert_problem(ship(warehouse, one, ("MUG-RED", 1), **headers), 500)
     assert not Shipment.objects.exists()
     assert not StoredEvent.objects.filter(type="order.shipped").exists()
 
 
 def test_each_return_has_a_saga_of_its_own() -> None:
-    assert set(saga("ReturnOrder").steps) == {"refund_return", "restock_return"}
+    assert set(definition("ReturnOrder").steps) == {"refund_return", "restock_return", "close_return"}
 
 
 # --- as it was -------------------------------------------------------------------------------------------------
@@ -310,8 +318,8 @@ def test_an_order_is_shown_as_it_was(customer: APIClient, warehouse: APIClient) 
         lambda: ship(warehouse, one, ("MUG-RED", 2)),
         lambda: ship(warehouse, one, ("MUG-RED", 1), ("TEAPOT", 1)),
         lambda: post(warehouse, one, "deliver"),
-        lambda: give_back(customer, one, ("TEAPOT", 1)),
-        lambda: give_back(customer, one, ("MUG-RED", 3)),
+        lambda: return_goods(customer, one, ("TEAPOT", 1)),
+        lambda: return_goods(customer, one, ("MUG-RED", 3)),
     ]
     for deed in (lambda: None, *deeds):
         deed()
@@ -345,3 +353,74 @@ def test_a_version_that_does_not_exist(customer: APIClient, version: str, status
 
 def test_another_customers_past_is_not_shown(customer: APIClient) -> None:
     assert_problem(client_of(user()).get(f"{ORDERS}{confirmed(customer)}/?atVersion=1"), 404, "not-found")
+
+
+# --- refunds without a return ----------------------------------------------------------------------------------
+
+
+def refund(client: APIClient, order_id: str, amount: str = "5.00", currency: str = "EUR", **headers: str) -> Any:
+    body = {"amount": {"amount": amount, "currency": currency}, "reason": "scratched"}
+    return post(client, order_id, "refunds", body, **headers)
+
+
+@pytest.fixture
+def manager() -> APIClient:
+    return client_of(user("manager", "orders.view_order", "orders.refund_order", is_staff=True))
+
+
+def test_staff_refund_a_part(customer: APIClient, manager: APIClient):
+    one = confirmed(customer)
+    answer = refund(manager, one)
+    assert answer.status_code == 202
+    body = answer.json()
+    assert (body["amount"], body["reason"]) == ({"amount": "5.00", "currency": "EUR"}, "scratched")
+    assert body["order"]["id"] == one
+    assert answer["ETag"] == manager.get(f"{ORDERS}{one}/")["ETag"]
+    event = StoredEvent.objects.get(type="order.refund_requested")
+    assert (name_of(event.actor), event.data["refundId"]) == ("manager", body["id"])
+    audit = Audit.objects.get(action="refund")
+    assert (audit.who, audit.reason, audit.target_ids) == ("manager", "scratched", [one])
+    assert audit.details["amount"] == "5.00 EUR"
+    assert Order.objects.get(id=one).refund_status == "pending"
+
+
+def test_only_whoever_may_refunds(customer: APIClient, warehouse: APIClient, manager: APIClient):
+    one = confirmed(customer)
+    for client in (customer, warehouse):
+        assert_problem(refund(client, one), 403, "permission-denied")
+    assert_problem(refund(client_of(user("eve")), one), 404)
+    assert not StoredEvent.objects.filter(type="order.refund_requested").exists()
+
+
+def test_a_refund_is_at_most_what_was_paid_and_is_not_refunded_yet(customer: APIClient, manager: APIClient):
+    one = confirmed(customer, ("MUG-RED", 1))
+    assert refund(manager, one, "9.00").status_code == 202
+    problem = assert_problem(refund(manager, one, "0.91"), 422, "more-than-paid")
+    assert "At most 0.90 EUR" in problem["detail"]
+    assert_problem(refund(manager, one, "0.90", "USD"), 422, "wrong-currency")
+    assert refund(manager, one, "0.9").status_code == 202
+
+
+@pytest.mark.parametrize("amount", ["-1", "1e2", "NaN", "", "99999999999999", "1\n"])
+def test_an_amount_that_is_none_is_refused(customer: APIClient, manager: APIClient, amount: str):
+    assert_problem(refund(manager, confirmed(customer), amount), 400, "invalid", "#/amount/amount")
+
+
+@pytest.mark.parametrize("amount", ["0", "0.00", "1.001"])
+def test_an_amount_that_cannot_be_refunded_is_refused(customer: APIClient, manager: APIClient, amount: str):
+    assert_problem(refund(manager, confirmed(customer), amount), 422, pointer="#/amount/amount")
+
+
+def test_an_order_that_is_not_paid_cannot_be_refunded(customer: APIClient, manager: APIClient):
+    pending = place(customer).json()["id"]
+    assert_problem(refund(manager, pending), 409, "illegal-transition")
+
+
+def test_a_refund_that_is_sent_again_with_its_key_is_made_once(customer: APIClient, manager: APIClient):
+    one = confirmed(customer)
+    tag = manager.get(f"{ORDERS}{one}/")["ETag"]
+    first, second = (refund(manager, one, Idempotency_Key="r-1", If_Match=tag) for _ in range(2))
+    assert first.content == second.content
+    assert second["Idempotency-Replayed"] == "true"
+    assert_problem(refund(manager, one, If_Match=tag), 412, "stale-version")
+    assert StoredEvent.objects.filter(type="order.refund_requested").count() == 1

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from orderproject import health
+from orderproject.observability import health
 from orderproject.stack.ports import free_port
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,8 @@ import pytest
 from django.db import connection, connections, transaction
 from rest_framework.test import APIClient
 
-from events import domain_event, wake
+from events import domain_event
+from events.db import valkey
 from inventory.models import Product
 from orderproject.models import User
 from orders.events import OrderCreated
@@ -103,9 +104,9 @@ def somebody_listens() -> Iterator[None]:
 @pytest.fixture
 def valkey_away(settings: Any) -> Iterator[None]:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    wake.client.cache_clear()
+    valkey.client.cache_clear()
     yield
-    wake.client.cache_clear()
+    valkey.client.cache_clear()
 
 
 @pytest.mark.usefixtures("valkey_away")

@@ -10,8 +10,9 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from events.dead_letters import letter_id
-from events.models import Audit, Delivery
+from desk.models import Audit
+from events.dead_letters.queries import letter_id
+from events.models import Delivery
 from orders.models import Order
 from sagas.models import SagaRun
 from sagas.plan import RunState, StepState
@@ -130,7 +131,7 @@ def test_letters_are_retried_by_id(operator: APIClient) -> None:
     assert (answer.status_code, answer.json()) == (200, {"done": 1, "left": 0, "dryRun": False})
     assert state_of(delivery) == "pending"
     line = Audit.objects.get()
-    assert (line.actor, line.action, line.target_ids) == ("operator", "retry", [str(delivery.id)])
+    assert (line.who, line.action, line.target_ids) == ("operator", "retry", [str(delivery.id)])
 
 
 def test_a_group_is_discarded_with_a_reason(operator: APIClient) -> None:
@@ -142,7 +143,7 @@ def test_a_group_is_discarded_with_a_reason(operator: APIClient) -> None:
 
 
 def test_more_than_one_request_has_time_for_is_left(operator: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("events.api.AT_ONCE", 2)
+    monkeypatch.setattr("events.dead_letters.api.MAX_PER_REQUEST", 2)
     first, _, _ = dead(), dead(), dead()
     group = group_of(first)
     assert operator.post(f"{LETTERS}retry/", group).json() == {"done": 2, "left": 1, "dryRun": False}
@@ -259,7 +260,7 @@ def test_a_saga_is_retried(operator: APIClient) -> None:
     assert (answer.status_code, answer.json()["state"]) == (202, "compensating")
     assert run.steps.get(name="authorize_payment").state == StepState.UNDOING
     assert_problem(operator.post(f"{SAGAS}{run.id}/retry/"), 409, "illegal-transition")
-    assert Audit.objects.get().actor == "operator"
+    assert Audit.objects.get().who == "operator"
 
 
 def test_a_step_is_skipped_with_a_reason(operator: APIClient) -> None:

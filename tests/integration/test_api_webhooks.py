@@ -119,7 +119,7 @@ def test_what_cannot_be_is_told_with_its_place(api: APIClient, url: str, event_t
 
 
 def test_nobody_has_webhooks_without_end(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "MOST", 2)
+    monkeypatch.setattr(endpoints, "MAX_WEBHOOKS", 2)
     kept = [create(api, HOOK) for _ in range(2)]
     body = {"url": HOOK, "eventTypes": ["order.*"]}
     assert_problem(api.post(WEBHOOKS, body), 422, "too-many-webhooks")

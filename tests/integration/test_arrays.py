@@ -12,7 +12,7 @@ import pytest
 from django.db import DataError, connection
 from psycopg.types.array import ListDumper
 
-from orderproject.postgresql.arrays import ArrayDumper
+from events.db.engine.arrays import ArrayDumper
 
 pytestmark = pytest.mark.django_db
 

@@ -10,12 +10,14 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from events import Refused, queues
-from events.log import emit
-from events.relay import Relay
-from sagas import perform
+from events import Refused
+from events.declare import queues
+from events.delivery.relay import Relay
+from events.log.append import emit
+from events.testing import drain
+from sagas.engine import following
+from sagas.engine.sweep import sweep
 from sagas.models import SagaRun, SagaStep
-from sagas.start import sweep
 from tests.integration import api, parcels
 from tests.integration.mail import Mail
 from tests.integration.parcels import ConsignmentWanted
@@ -24,9 +26,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _a_worker_of_payments() -> Iterator[None]:
+def _one_worker_for_all() -> Iterator[None]:
     parcels.forget()
-    queues.serve(["payments"])
+    queues.serve(["payments", "inventory", "orders"])
     yield
     queues.serve([])
 
@@ -57,12 +59,7 @@ def run_state(subject: UUID) -> str:
 
 def deliver_all(mail: Mail) -> list[str]:
     """Works off the queues; the tasks that there were."""
-    tasks = []
-    for _ in range(10):
-        for task, args in mail.messages():
-            tasks.append(task)
-            mail.app.tasks[task](*args)
-    return tasks
+    return drain()
 
 
 def test_a_few_go_through_with_the_message_of_the_first_step(mail: Mail):
@@ -74,18 +71,18 @@ def test_a_few_go_through_with_the_message_of_the_first_step(mail: Mail):
     assert written_by(ids[0], "book") == written_by(ids[0], "wrap") == written_by(ids[0], "hand_in")
 
 
-def test_of_many_a_worker_that_makes_calls_is_relieved(mail: Mail, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(perform, "MANY", 2)
+def test_a_step_runs_only_where_its_queue_is_served(mail: Mail):
+    queues.serve(["payments"])
     ids = wanted(3)
     assert deliver_all(mail) == ["tests.book", "tests.wrap", "tests.hand_in"]
     assert {run_state(id_) for id_ in ids} == {"done"}
 
 
-def test_many_go_on_where_their_queues_are_served(mail: Mail, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(perform, "MANY", 2)
-    queues.serve(["inventory", "orders"])
-    wanted(3)
+def test_a_worker_that_makes_calls_leaves_many_runs_to_another(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(following, "LIGHT_LOAD_RUNS", 2)
+    ids = wanted(3)
     assert deliver_all(mail) == ["tests.book", "tests.wrap"]
+    assert {run_state(id_) for id_ in ids} == {"done"}
 
 
 def test_what_raises_fails_by_itself_and_takes_nothing_back(mail: Mail):

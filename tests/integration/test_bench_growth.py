@@ -4,10 +4,10 @@ import pytest
 from django.db import connection
 
 from bench.growth import load
-from events import replays
+from events.log.verify import differences
 from events.models import Delivery, StoredEvent
-from events.replaying import go_on
-from events.verify import differences
+from events.replay import replays
+from events.replay.runner import continue_replay
 from orders.models import DailySales, Order
 from sagas.models import SagaRun
 from tests.integration import api
@@ -64,7 +64,7 @@ def test_its_daily_sales_are_those_of_a_rebuild(url: str):
     before = list(DailySales.objects.live().order_by("day").values("day", "confirmed", "revenue"))
 
     replay = replays.start(replays.scope("orders.daily_sales"), actor="test")
-    while go_on(1.0, replay.id):
+    while continue_replay(1.0, replay.id):
         pass
     assert list(DailySales.objects.live().order_by("day").values("day", "confirmed", "revenue")) == before
     assert sum(day["confirmed"] for day in before) == ORDERS

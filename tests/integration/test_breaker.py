@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from events import DeclarationError, breaker, wake
-from events.breaker import Breaker, State, declare_breaker, resolve
+from events import DeclarationError
+from events.breakers import breaker
+from events.breakers.breaker import Breaker, State, declare_breaker, resolve
+from events.db import valkey as shared_valkey
 from orderproject.stack.ports import free_port
 from orderproject.stack.servers import EmbeddedValkey
 
@@ -47,7 +49,7 @@ def test_closed_lets_everything_through():
 
 
 def test_who_was_told_closed_believes_it_for_a_moment_and_loses_no_attempt_over_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(breaker, "BELIEVED", 0.1)
+    monkeypatch.setattr(breaker, "CLOSED_CACHE_SECONDS", 0.1)
     one = made(cool_down=60)
     one.permit(1)
     believed = dict(breaker._closed)
@@ -214,12 +216,12 @@ def test_a_forced_state_lapses(monkeypatch: pytest.MonkeyPatch):
 
 def test_nothing_stays_for_ever():
     one = opened()
-    assert 0 < wake.client().pttl(one.key) <= breaker.KEPT_FOR * 1000
+    assert 0 < shared_valkey.client().pttl(one.key) <= breaker.KEPT_FOR * 1000
     one.force(State.OPEN, by="ada", why="")
-    assert 0 < wake.client().pttl(one.key) <= (breaker.FORCED_FOR + breaker.KEPT_FOR) * 1000
+    assert 0 < shared_valkey.client().pttl(one.key) <= (breaker.FORCED_FOR + breaker.KEPT_FOR) * 1000
     one.permit(1)
     one.release(by="ada")
-    assert wake.client().pttl(one.key) > 0
+    assert shared_valkey.client().pttl(one.key) > 0
 
 
 @pytest.fixture
@@ -228,10 +230,10 @@ def valkey(tmp_path_factory: pytest.TempPathFactory, settings) -> Iterator[Embed
     server = EmbeddedValkey(tmp_path_factory.mktemp("breaker"), free_port())
     server.start()
     settings.REDIS_URL = server.url
-    wake.client.cache_clear()
+    shared_valkey.client.cache_clear()
     yield server
     server.stop()
-    wake.client.cache_clear()
+    shared_valkey.client.cache_clear()
 
 
 def test_without_valkey_calls_go_through_at_once(valkey: EmbeddedValkey):
@@ -253,7 +255,7 @@ def test_a_restarted_valkey_has_lost_the_script_and_serves_again(valkey: Embedde
     valkey.start()
     monkeypatch.setattr(breaker, "_quiet_until", 0.0)
     assert one.permit(1).granted == 0  # its append-only file kept the state
-    wake.client().flushall()
+    shared_valkey.client().flushall()
     assert one.permit(1).granted == 1  # a server that forgot: closed
     assert one.snapshot().state is State.CLOSED
 

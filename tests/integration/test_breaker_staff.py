@@ -8,9 +8,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from events import wake
-from events.breaker import State
-from events.models import Audit
+from desk.models import Audit
+from events.breakers.breaker import State
+from events.db import valkey
 from orderproject.models import User
 from orderproject.stack.ports import free_port
 from payments.gateways import BREAKER
@@ -45,9 +45,9 @@ def operator() -> Client:
 @pytest.fixture
 def _no_valkey(settings, monkeypatch: pytest.MonkeyPatch):
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    wake.client.cache_clear()
+    valkey.client.cache_clear()
     yield
-    wake.client.cache_clear()
+    valkey.client.cache_clear()
 
 
 def test_the_page_shows_every_breaker_with_its_counts(operator: Client):
@@ -70,7 +70,7 @@ def test_forcing_asks_for_a_reason_and_is_written_down(operator: Client):
     assert "&lt;b&gt;they&lt;/b&gt; asked us to" in page
     assert BREAKER.permit(1).granted == 0
     line = Audit.objects.get()
-    assert (line.actor, line.action, line.target_ids) == ("operators", "force open", ["payments"])
+    assert (line.who, line.action, line.target_ids) == ("operators", "force open", ["payments"])
     assert line.reason == "<b>they</b> asked us to"
     operator.post(deed("payments", "close"), {"confirmed": "yes", "reason": "all is well"})
     assert BREAKER.snapshot().forced
@@ -110,7 +110,7 @@ def test_what_is_no_breaker_is_not_found(operator: Client):
 def test_without_valkey_the_page_says_so(operator: Client):
     assert "Valkey does not answer" in shown(operator)
     answer = operator.post(deed("payments", "open"), {"confirmed": "yes", "reason": "x"}, follow=True)
-    assert "nothing is changed" in answer.content.decode()
+    assert "nothing was changed" in answer.content.decode()
     assert not Audit.objects.exists()
 
 
@@ -129,13 +129,13 @@ def test_the_command_lists_forces_and_releases():
     assert "their maintenance" in run("list")
     assert BREAKER.snapshot().by.startswith("shell:")
     line = Audit.objects.get()
-    assert (line.actor, line.action, line.reason) == (BREAKER.snapshot().by, "force open", "their maintenance")
+    assert (line.who, line.action, line.reason) == (BREAKER.snapshot().by, "force open", "their maintenance")
     assert "payments: closed" in run("close", "payments", "--reason", "it works")
     assert "forced" not in run("release", "payments")
 
 
 def test_the_command_names_what_is_wrong():
-    with pytest.raises(CommandError, match="no breaker 'nobody' is declared; there are"):
+    with pytest.raises(CommandError, match="no breaker 'nobody' is declared; use one of"):
         run("open", "nobody", "--reason", "x")
     with pytest.raises(CommandError, match="reason"):
         run("open", "payments")

@@ -11,9 +11,9 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
-from events import queues
-from events.log import emit
-from events.relay import Relay
+from events.declare import queues
+from events.delivery.relay import Relay
+from events.log.append import emit
 from orderproject.celery import app
 from sagas import results, tasks
 from sagas.models import SagaRun, SagaStep
@@ -43,7 +43,7 @@ def prepared(mail: Mail, count: int = 1) -> list[str]:
 def settle(ids: list[str]) -> list[str]:
     """What the body's task says to PostgreSQL."""
     with CaptureQueriesContext(connection) as captured:
-        app.tasks["sagas.settle"](ids)
+        app.tasks["sagas.decide"](ids)
     return [query["sql"].lstrip() for query in captured.captured_queries]
 
 
@@ -99,10 +99,10 @@ def test_a_body_that_comes_twice_calls_once(mail: Mail):
 # --- counting ------------------------------------------------------------------------------------------------
 
 
-def ended(group: str, part: str, *runs: object, parts: int | None = 2, queue: str = "orders") -> None:
-    body = app.signature("sagas.settle", args=([str(run) for run in runs],), immutable=True, queue=queue)
-    chord = {**body, "chord_size": parts}
-    app.backend.on_chord_part_return(SimpleNamespace(id=part, group=group, chord=chord), "SUCCESS", 1)
+def ended(group: str, part: str, *runs: object, parts: int = 2, queue: str = "orders") -> None:
+    body = app.signature("sagas.decide", args=([str(run) for run in runs],), immutable=True, queue=queue)
+    chord = {**body, "chord_size": parts, results.COUNTED: True} if parts else body
+    app.backend.on_chord_part_return(SimpleNamespace(id=part, group=group, group_index=0, chord=chord), "SUCCESS", 1)
 
 
 def test_the_last_part_sends_the_body_and_nothing_is_left(mail: Mail):
@@ -111,7 +111,7 @@ def test_the_last_part_sends_the_body_and_nothing_is_left(mail: Mail):
     ended(group, "a", run)
     assert mail.messages() == []
     ended(group, "b", run)
-    assert mail.messages() == [("sagas.settle", [[str(run)]])]
+    assert mail.messages() == [("sagas.decide", [[str(run)]])]
     ended(group, "b", run)
     assert mail.messages() == []
     valkey: Any = Redis.from_url(settings.REDIS_URL)
@@ -132,11 +132,11 @@ def test_a_worker_of_its_queue_runs_the_body_where_it_counts_the_last_part(mail:
 
 
 def test_the_body_of_many_is_sent(mail: Mail, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(results, "MANY", 1)
+    monkeypatch.setattr(results, "LIGHT_LOAD_RUNS", 1)
     ids = prepared(mail, 2)
     both_ended(*ids)
     assert announcements() == []
-    assert mail.messages() == [("sagas.settle", [ids])]
+    assert mail.messages() == [("sagas.decide", [ids])]
 
 
 def test_a_body_that_raises_where_it_is_run_at_once_is_sent(mail: Mail, monkeypatch: pytest.MonkeyPatch):
@@ -145,19 +145,14 @@ def test_a_body_that_raises_where_it_is_run_at_once_is_sent(mail: Mail, monkeypa
     def raises(*_: object) -> None:
         raise OperationalError("PostgreSQL is away")
 
-    monkeypatch.setattr(tasks, "go_on_here", raises)
+    monkeypatch.setattr(tasks, "decide_next", raises)
     both_ended(*ids)
-    assert mail.messages() == [("sagas.settle", [ids])]
+    assert mail.messages() == [("sagas.decide", [ids])]
 
 
 def test_a_part_of_before_an_upgrade_is_left_to_the_sweep(mail: Mail):
-    ended("old", "a", uuid4(), parts=None)
+    ended("old", "a", uuid4(), parts=0)
     assert mail.messages() == []
-
-
-def test_no_result_of_a_part_is_kept():
-    app.backend.store_result("a", 1, "SUCCESS")
-    assert Redis.from_url(settings.REDIS_URL).keys("celery-task-meta-*") == []
 
 
 def test_calls_are_sent_before_what_takes_less_time(mail: Mail, monkeypatch: pytest.MonkeyPatch):

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection, connections, transaction
 from psycopg import sql
 
-from events.log import emit
+from events.delivery.relay import Relay
+from events.log.append import emit
 from events.models import Delivery, StoredEvent
-from events.relay import Relay
 from tests.integration.listeners import Rang
 from tests.integration.mail import Mail
 

@@ -1,4 +1,4 @@
-"""docker-compose.yml, Dockerfile and env.example agree with each other, with the settings and with the stack."""
+"""docker-compose.yml, Dockerfile and .env.example agree with each other, with the settings and with the stack."""
 
 import json
 import re
@@ -10,26 +10,35 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from events import Queue
-from orderproject.stack import table
+from events.declare.queues import declared_queues
+from orderproject.applications import PACKAGES
+from orderproject.stack import process_specs
 from orderproject.stack.deployment import Deployment
+from orderproject.stack.front import START
 from orderproject.stack.processes import PROJECT
 from tests.integration import composefile
 from tests.integration.composefile import Missing, Service, interpolated, ours, raw
 
 SCHEMA = Path(__file__).with_name("compose-spec") / "schema.json"
-EXAMPLE = (PROJECT / "deploy" / "env.example").read_text()
+EXAMPLE = (PROJECT / ".env.example").read_text()
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
-SETTINGS = (PROJECT / "orderproject" / "settings.py").read_text()
+SETTINGS = "".join((PROJECT / "orderproject" / name).read_text() for name in ("environment.py", "settings.py"))
 SERVICES = raw()["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 SCALED = [name for name in OURS if name.startswith("worker-") or name in {"web", "relay"}]
-# Read by Celery, Flower, the sandbox and the heartbeat, and not by the settings.
-OTHER_VARIABLES = {"REMAP_SIGTERM", "FLOWER_BASIC_AUTH", "SANDBOX_API_KEY", "HEARTBEAT_DIR", "LIVEZ_ADDRESS"}
+# Read by Celery, Flower, the sandbox, the heartbeat and nginx, and not by the settings.
+OTHER_VARIABLES = {
+    "REMAP_SIGTERM",
+    "FLOWER_BASIC_AUTH",
+    "SANDBOX_API_KEY",
+    "HEARTBEAT_DIR",
+    "CONNECTION_LIMIT",
+    "STREAM_LIMIT",
+}
 
 
 def variables_of_settings() -> set[str]:
-    return set(re.findall(r"\b(?:env(?:\.\w+)?|secret|outside)\(\s*\"(\w+)\"", SETTINGS))
+    return set(re.findall(r"\b(?:env(?:\.\w+)?|secret|server|outside|hosts)\(\s*\"(\w+)\"", SETTINGS))
 
 
 def variables_of_example() -> set[str]:
@@ -86,7 +95,7 @@ def test_every_service_is_confined_and_watched() -> None:
     for name, service in SERVICES.items():
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert service["read_only"] or name == "rabbitmq", name
+        assert service["read_only"] or name in {"rabbitmq", "kafka"}, name
         assert "test" in service["healthcheck"] or name == "migrate", name
         assert "privileged" not in service, name
 
@@ -96,6 +105,8 @@ def test_servers_run_as_users_of_their_own_and_keep_their_data_in_volumes() -> N
         "postgres": "postgres",
         "redis": "redis",
         "rabbitmq": "rabbitmq",
+        "kafka": "appuser",
+        "front": "nginx",
     }
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
     for option in ("--appendonly yes", "--maxmemory-policy noeviction"):
@@ -112,22 +123,45 @@ def test_it_can_be_scaled(name: str) -> None:
 
 
 def test_nothing_is_open_to_the_network() -> None:
-    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert all(port.startswith("127.0.0.1:") for port in ports)
+    ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert ports.keys() == {"front", "flower", "rabbitmq", "kafka"}
+    assert all(port.startswith("127.0.0.1:") for of_one in ports.values() for port in of_one)
+
+
+def test_kafka_gives_each_client_the_address_at_which_it_can_be_reached() -> None:
+    """Clients use the address that the server names, not the one by which they came."""
+    settings = SERVICES["kafka"]["environment"]
+    named = dict(one.split("://") for one in settings["KAFKA_ADVERTISED_LISTENERS"].split(","))
+    assert named == {"INSIDE": "kafka:9092", "OUTSIDE": "127.0.0.1:9094"}
+    assert f"OUTSIDE://:{SERVICES['kafka']['ports'][0].rpartition(':')[2]}" in settings["KAFKA_LISTENERS"]
+    assert "STREAMS_KAFKA_BOOTSTRAP_SERVERS" in EXAMPLE
+    assert named["INSIDE"] in EXAMPLE
+
+
+def test_the_front_starts_what_the_stack_starts() -> None:
+    files = {name: PROJECT / one["file"] for name, one in raw()["configs"].items()}
+    mounted = {one["target"]: files[one["source"]] for one in SERVICES["front"]["configs"]}
+    assert SERVICES["front"]["command"] == ["sh", "/front/front.sh"]
+    assert mounted == {"/front/front.sh": START, "/front/nginx.conf": START.with_name("nginx.conf")}
+    assert all(file.exists() for file in mounted.values())
 
 
 # --- Against the settings ----------------------------------------------------------------------------------
 
 
 def test_the_example_explains_every_variable() -> None:
-    assert variables_of_settings() <= variables_of_example(), "add it to deploy/env.example"
-    assert composefile.variables() <= variables_of_example(), "add it to deploy/env.example"
+    assert variables_of_settings() <= variables_of_example(), "add it to .env.example"
+    assert composefile.variables() <= variables_of_example(), "add it to .env.example"
     assert variables_of_example() <= variables_of_settings() | composefile.variables() | OTHER_VARIABLES
 
 
-def test_the_page_of_settings_names_every_variable() -> None:
-    page = (PROJECT / "docs" / "operations" / "settings.md").read_text()
-    assert variables_of_settings() <= set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
+def test_what_the_example_sets_for_shells_does_not_reach_a_container() -> None:
+    set_there = set(re.findall(r"^([A-Z_]+)=.+$", EXAMPLE, re.MULTILINE))
+    assert set_there == {"ENVIRONMENT", "DATABASE_URL", "REDIS_URL"}
+    assert set_there & composefile.variables() == set()
+    assert all(
+        service.environment.get("ENVIRONMENT", "production") == "production" for service in ours(required()).values()
+    )
 
 
 def test_every_variable_given_is_read() -> None:
@@ -137,7 +171,7 @@ def test_every_variable_given_is_read() -> None:
 
 def test_every_variable_of_the_settings_can_be_given() -> None:
     # These mean nothing in a container.
-    assert variables_of_settings() - ours(required())["web"].environment.keys() <= {"MAIL_DIR", "STATIC_ROOT"}
+    assert variables_of_settings() - ours(required())["web"].environment.keys() <= {"MAIL_DIR", "STATIC_ROOT", "DEBUG"}
 
 
 def test_the_defaults_are_those_of_the_settings() -> None:
@@ -154,12 +188,12 @@ def test_the_defaults_are_those_of_the_settings() -> None:
 def stack(tmp_path: Path) -> dict[str, tuple[str, ...]]:
     """The command lines of its processes, without the interpreter in front."""
     at = Deployment(tmp_path, "", "", "redis://127.0.0.1:9/0", "", 1, 2, 3)
-    return {spec.name: spec.argv for wave in table.waves(at) for spec in wave}
+    return {spec.name: spec.argv for wave in process_specs.waves(at) for spec in wave}
 
 
 def test_the_same_processes_run(stack: dict[str, tuple[str, ...]]) -> None:
     kinds = {name.partition("-")[0] for name in stack}
-    assert kinds == {name.partition("-")[0] for name in OURS} - {"migrate"}
+    assert kinds == {name.partition("-")[0] for name in [*OURS, "front"]} - {"migrate", "publisher"}
 
 
 def test_every_queue_has_a_worker_with_the_pool_of_the_stack(stack: dict[str, tuple[str, ...]]) -> None:
@@ -171,7 +205,7 @@ def test_every_queue_has_a_worker_with_the_pool_of_the_stack(stack: dict[str, tu
         }
 
     workers = [service.command for name, service in ours(required()).items() if name.startswith("worker-")]
-    assert pools(workers).keys() == {str(queue) for queue in Queue}
+    assert pools(workers).keys() == {str(queue) for queue in declared_queues()}
     assert pools(workers) == pools([list(argv) for name, argv in stack.items() if name.startswith("worker-")])
 
 
@@ -211,17 +245,17 @@ def test_what_the_image_takes_is_there_and_sent() -> None:
             continue
         for source in sources:
             assert (PROJECT / source).exists(), source
-            assert not ignored(source.rstrip("/")), source
+            assert source == "." or not ignored(source.rstrip("/")), source
     assert {service["build"]["target"] for service in SERVICES.values() if "build" in service} <= stages
 
 
-def test_the_image_has_every_application_of_ours() -> None:
-    copied = {words.split()[0].rstrip("/") for words in instructions("COPY") if not words.startswith("--")}
-    packages = {file.parent.name for file in PROJECT.glob("*/__init__.py")} - {"tests", "bench"}
-    assert packages <= copied
+def test_the_image_gets_the_packages_and_nothing_else() -> None:
+    assert ". ./" in instructions("COPY")
+    sent = {path.name for path in PROJECT.iterdir() if not ignored(path.name)} - {"__pycache__"}
+    assert sent == {"manage.py", "requirements.txt", *PACKAGES}, "list what is no package in .dockerignore"
 
 
-@pytest.mark.parametrize("path", [".env", ".git", ".venv", "var", "tests", "bench", "docs"])
+@pytest.mark.parametrize("path", [".env", ".git", ".venv", "var", "tests", "bench", "docs", "dump.sql", ".env.local"])
 def test_the_image_is_not_sent(path: str) -> None:
     assert ignored(path)
 

@@ -12,14 +12,17 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from django.core.management.utils import get_random_secret_key
 from psycopg import sql
 
+from orderproject.stack.binaries import nginx_program
+from orderproject.stack.front import START
 from orderproject.stack.ports import free_port
 from orderproject.stack.processes import PROJECT, Process, ProcessSpec, how_it_ended
-from tests.integration.composefile import Service, ours
+from tests.integration.composefile import Service, interpolated, ours
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +53,8 @@ class Composition:
     def __init__(self, folder: Path, database_url: str, redis_url: str) -> None:
         self.folder = folder
         self.places = {
+            "web:8000 resolve": "127.0.0.1:8000",
+            "live:8001 resolve": "127.0.0.1:8001",
             "0.0.0.0": "127.0.0.1",  # noqa: S104  to be replaced
             "8000": str(free_port()),
             "8001": str(free_port()),
@@ -57,6 +62,8 @@ class Composition:
             "5555": str(free_port()),
             "/tmp": str(folder),  # noqa: S108  to be replaced
             "/data": str(folder),
+            "8080": str(free_port()),
+            "/front/": f"{START.parent}/",
         }
         environment = {
             "SECRET_KEY": f"k{get_random_secret_key()}",  # a "$" in front would name another variable
@@ -70,7 +77,9 @@ class Composition:
             "DEFAULT_FROM_EMAIL": "orders@shop.example.com",
             "FLOWER_BASIC_AUTH": "admin:" + secrets.token_urlsafe(),
         }
-        self.services = ours(environment)
+        front = Service("front", interpolated(environment)["services"]["front"])
+        self.services = {**ours(environment), "front": front}
+        del self.services["publisher"]  # it needs a broker outside the shop: tests/integration/test_streams_process.py
         self.servers = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "BROKER_URL": redis_url}
         self.processes = {name: self._process(service) for name, service in self.services.items()}
 
@@ -86,6 +95,7 @@ class Composition:
             **{name: self.here(value) for name, value in service.environment.items()},
             **(self.servers if "DATABASE_URL" in service.environment else {}),
             "PATH": f"{programs}:{os.defpath}",
+            "FRONT_NGINX": str(nginx_program()),
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "orderproject.settings",
         }
@@ -98,8 +108,8 @@ class Composition:
     def run(self, name: str) -> None:
         process = self.processes[name]
         process.start()
-        assert process.wait(READY_WITHIN), process.story("did not end")
-        assert process.returncode == 0, process.story(how_it_ended(process.returncode))
+        assert process.wait(READY_WITHIN), process.failure_message("did not end")
+        assert process.returncode == 0, process.failure_message(how_it_ended(process.returncode))
 
     def healthy(self, name: str) -> bool:
         service = self.services[name]
@@ -118,8 +128,8 @@ class Composition:
         deadline = time.monotonic() + READY_WITHIN
         while waiting := set(names) - self.healthy_of(names):
             for process in (self.processes[name] for name in waiting):
-                assert process.running, process.story(how_it_ended(process.returncode))
-                assert time.monotonic() < deadline, process.story("did not become healthy")
+                assert process.running, process.failure_message(how_it_ended(process.returncode))
+                assert time.monotonic() < deadline, process.failure_message("did not become healthy")
             names = waiting
 
     def ask(self, program: str) -> str:
@@ -127,6 +137,11 @@ class Composition:
         shell = [sys.executable, "manage.py", "shell", "--no-imports", "-c", program]
         done = subprocess.run(shell, cwd=PROJECT, env=web, capture_output=True, text=True, timeout=90, check=False)
         return done.stdout + done.stderr
+
+    @property
+    def front(self) -> str:
+        """Its address, as that of a shop behind a proxy with TLS."""
+        return f"http://127.0.0.1:{self.places['8080']}"
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -159,13 +174,17 @@ def test_they_serve_an_order_and_stop_when_told(composition: Composition) -> Non
     composition.await_health(lasting.keys())
 
     assert "the order is confirmed" in composition.ask(ORDER), stories(lasting)
+    secure = {"X-Forwarded-Proto": "https"}
+    for path in ("orders/", "stream/"):
+        answer = httpx.get(f"{composition.front}/api/v1/{path}", headers=secure)
+        assert (answer.status_code, answer.json()["type"]) == (401, "not-authenticated"), stories(lasting)
 
     for process in lasting.values():
         process.terminate()
     told = time.monotonic()
     for name, process in lasting.items():
         process.wait(max(0.0, told + composition.services[name].grace - time.monotonic()))
-        assert process.returncode == 0, process.story(how_it_ended(process.returncode))
+        assert process.returncode == 0, process.failure_message(how_it_ended(process.returncode))
 
 
 def test_a_check_notices_what_is_not_there(composition: Composition) -> None:
@@ -173,4 +192,4 @@ def test_a_check_notices_what_is_not_there(composition: Composition) -> None:
 
 
 def stories(processes: dict[str, Process]) -> str:
-    return "\n\n".join(process.story("said") for process in processes.values())
+    return "\n\n".join(process.failure_message("said") for process in processes.values())

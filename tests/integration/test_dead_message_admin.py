@@ -9,8 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from events.dead_messages import waiting
-from events.models import Audit, DeadMessage, DeadReason
+from desk.models import Audit
+from events.models import DeadMessage, DeadReason
+from events.worker.dead_messages import waiting
 from orderproject.models import User
 from tests.integration.mail import Mail
 
@@ -78,13 +79,13 @@ def test_who_may_not_cannot(dead: DeadMessage, mail: Mail):
 def test_who_may_discards_with_a_reason_and_it_is_written_down(dead: DeadMessage, mail: Mail):
     client = staff("view_deadmessage", "retry_deadmessage", "discard_deadmessage")
     action = {"action": "discard_selected", "_selected_action": [dead.id]}
-    assert "Never send these again?" in client.post(LIST, action).content.decode()
+    assert "Discard these for good?" in client.post(LIST, action).content.decode()
     client.post(LIST, {**action, "confirmed": "yes", "reason": ""})
     assert waiting().count() == 1
     client.post(LIST, {**action, "confirmed": "yes", "reason": "of a stranger"})
     assert waiting().count() == 0
     line = Audit.objects.get()
-    assert (line.actor, line.action, line.target_ids) == ("somebody", "discard", [str(dead.id)])
+    assert (line.who, line.action, line.target_ids) == ("somebody", "discard", [str(dead.id)])
     assert line.reason == "of a stranger"
     client.post(LIST, {"action": "retry_selected", "_selected_action": [dead.id], "confirmed": "yes"})
     assert mail.messages() == []
@@ -130,10 +131,10 @@ def test_the_command_lists_groups_shows_sends_again_and_discards(dead: DeadMessa
     assert "[[1], {}, {}]" in command("show", str(dead.id))
     assert "1 dead messages were sent again" in command("retry", str(dead.id), "--yes")
     assert mail.messages() == [("orders.of_tomorrow", [1])]
-    assert "3 dead messages would be worked on" in command("discard", "--task", "orders.of_yesterday", "--dry-run")
+    assert "3 dead messages match" in command("discard", "--task", "orders.of_yesterday", "--dry-run")
     discarding = ("discard", "--task", "orders.of_yesterday", "--reason", "long gone", "--yes")
     assert "3 dead messages are discarded" in command(*discarding)
-    assert "0 dead messages would be worked on" in command(*discarding)
+    assert "0 dead messages match" in command(*discarding)
     written = Audit.objects.order_by("id").values_list("action", "reason")
     assert list(written) == [("retry", ""), ("discard", "long gone")]
     assert waiting().count() == 0
@@ -141,7 +142,7 @@ def test_the_command_lists_groups_shows_sends_again_and_discards(dead: DeadMessa
 
 def test_the_command_says_what_it_wants(dead: DeadMessage):
     for arguments, sentence in (
-        (("discard", str(dead.id), "--yes"), "Say why with --reason"),
+        (("discard", str(dead.id), "--yes"), "Give a reason with --reason"),
         (("retry", "--yes"), "Name either ids"),
         (("retry", str(dead.id), "--task", "x", "--yes"), "Name either ids"),
         (("show", "0"), "no dead message 0"),

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from events.relay import Relay
+from events.delivery.relay import Relay
 from orders.models import Order
-from sagas.cohorts import advance
+from sagas.engine.cohorts import decide_next
 from tests.integration import api, growing
 from tests.integration.mail import Mail
 
@@ -52,7 +52,7 @@ def work(mail: Mail) -> int:
         mail.app.tasks[task](*args)
         if isinstance(args[0], str):
             runs |= {UUID(run) for run in args[3]}
-    advance(sorted(runs))
+    decide_next(sorted(runs))
     return len(messages)
 
 

@@ -11,12 +11,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from events import leases
-from events.log import emit
+from events.delivery import leases
+from events.delivery.relay import Relay
+from events.log.append import emit
 from events.models import Delivery
-from events.relay import Relay
+from sagas.engine.sweep import sweep
 from sagas.models import SagaStep
-from sagas.start import sweep
 from tests.integration import errands, listeners
 from tests.integration.errands import ErrandWanted
 from tests.integration.listeners import Rang

@@ -14,10 +14,10 @@ from asgiref.sync import sync_to_async
 
 from events.live import follow, hub, listener
 from events.live.follow import Follower
-from events.live.frames import Told
+from events.live.frames import EncodedEvent
 from events.live.hub import Hub
 from events.live.selection import Everything, Kinds, OneStream, Owned, Selection
-from events.log import emit
+from events.log.append import emit
 from inventory.events import InventoryLow
 from orders.services import Placement, Wanted, place
 from payments.events import PaymentVoided
@@ -227,7 +227,7 @@ def test_who_goes_while_it_reads_what_it_missed_is_let_go(monkeypatch: pytest.Mo
         follower = Follower(at_work, Everything(), 0, time.time() + 60)
         missed = at_work.missed
 
-        async def and_gone(selection: Selection, after: int, until: int) -> list[Told]:
+        async def and_gone(selection: Selection, after: int, until: int) -> list[EncodedEvent]:
             page = await missed(selection, after, until)
             follower.end()
             return page

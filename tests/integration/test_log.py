@@ -10,9 +10,9 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from events import Conflict, Money, UnrecordedWrite, domain_event
-from events.aggregate import number, save_all
-from events.context import Context, caused_by
-from events.log import append, emit, gathered, record
+from events.log.aggregate import number, save_all
+from events.log.append import append, emit, gathered, record
+from events.log.context import Context, caused_by
 from events.models import Delivery, StoredEvent
 from inventory.events import InventoryLow
 from orders.events import Item, OrderCreated
@@ -127,7 +127,7 @@ def test_the_older_copy_loses():
 def test_one_stream_version_exists_once():
     bell = uuid4()
     emit([Rang(bell_id=bell, name="a")])
-    from events.log import append
+    from events.log.append import append
 
     with pytest.raises(Conflict), transaction.atomic():
         append([(Rang(bell_id=bell, name="b"), 1)])

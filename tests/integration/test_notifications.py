@@ -9,29 +9,61 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
 
 from events import Money
 from events.errors import Conflict
-from events.log import Recorded, emit
-from events.models import StoredEvent
+from events.log.append import Recorded, emit
+from events.log.context import Context, caused_by
+from events.models import Delivery, StoredEvent
+from events.testing import Broker, drain
 from notifications import services
 from notifications.events import NotificationSent
 from notifications.models import Kind, Notification
 from notifications.services import notify, resend
-from notifications.subscribers import mail_return, mail_shipment
+from notifications.subscribers import (
+    mail_return,
+    mail_return_approved,
+    mail_return_rejected,
+    mail_return_requested,
+    mail_shipment,
+)
 from orderproject.stack.ports import free_port
-from orders.events import Goods, Item, OrderReturned, OrderShipped
+from orders.events import (
+    Goods,
+    Item,
+    OrderConfirmed,
+    OrderReturnApproved,
+    OrderReturned,
+    OrderReturnRejected,
+    OrderReturnRequested,
+    OrderShipped,
+)
 from orders.models import Order, OrderLine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TIMES = "\N{MULTIPLICATION SIGN}"
+UNSENDABLE = [
+    '"a\x01b"@example.com',
+    '"a\\\x7fb"@example.com',
+    "ada@[::1]",
+    "ada@[2001:db8::1]",
+    f"ada@{'ü' * 60}.example",
+    f"ada@{'ü.' * 60}example",
+    "=?utf-8?q?eve?=@example.com",
+    '"a,b"@bücher.example',
+    "ada@faß.example",
+    f"{'a' * 65}@example.com",
+]
+"""Django's own validator accepts all of these."""
 
 
 class Inbox:
-    """Takes every mail but those to `refused@…`."""
+    """Takes every mail but those to `refused@…`. It hangs up on those to `fatal@…`, and says goodbye to `closing@…`."""
 
     def __init__(self) -> None:
         self.mails: list[Envelope] = []
+        self.calls = 0
 
     def texts(self) -> list[str]:
         return [(mail.original_content or b"").decode() for mail in self.mails]
@@ -39,8 +71,14 @@ class Inbox:
     async def handle_RCPT(  # noqa: N802  aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
     ) -> str:
+        self.calls += 1
         if address.startswith("refused@"):
             return "550 no such customer"
+        if address.startswith(("fatal@", "closing@")):
+            assert server.transport is not None
+            server.transport.close()
+        if address.startswith("closing@"):
+            return "421 come back later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -140,13 +178,78 @@ def test_a_return_is_told_of_with_its_refund(inbox: Inbox):
     assert "<strong>19.80 EUR</strong>" in letter.html
 
 
+def test_each_step_of_a_return_is_told_of_once(inbox: Inbox):
+    order_id, return_id = an_order(), uuid4()
+    OrderLine.objects.create(order_id=order_id, position=0, sku="MUG", name="Mug, <red>", quantity=2, unit_price=1)
+    goods = (Goods(sku="MUG", quantity=2),)
+    asked = OrderReturnRequested(order_id=order_id, return_id=return_id, items=goods, reason="too red")
+    approved = OrderReturnApproved(order_id=order_id, return_id=return_id)
+    rejected = OrderReturnRejected(order_id=order_id, return_id=uuid4(), reason="worn <out>")
+    for _ in range(2):
+        assert mail_return_requested([asked]) == {}
+        assert mail_return_approved([approved]) == {}
+        assert mail_return_rejected([rejected]) == {}
+    request, approval, rejection = Notification.objects.order_by("id")
+    assert len(inbox.mails) == 3
+    number = Order.objects.get().number
+    assert [one.subject for one in (request, approval, rejection)] == [
+        f"Your order {number}: return {step}" for step in ("requested", "approved", "rejected")
+    ]
+    assert [one.about for one in (request, approval, rejection)] == [return_id, return_id, rejected.return_id]
+    assert f"2 {TIMES} Mug, <red>\n" in request.text
+    assert "Please send them to us" in approval.text
+    assert "worn <out>" in rejection.text
+    assert "worn &lt;out&gt;" in rejection.html
+
+
 def test_a_bad_address_fails_its_own_mail_only(inbox: Inbox):
     bad, good = an_order("refused@example.com"), an_order()
     failures = notify(Kind.CONFIRMATION, [bad, good])
     assert list(failures) == [bad]
     assert "no such customer" in str(failures[bad])
     assert [mail.rcpt_tos for mail in inbox.mails] == [["ada@example.com"]]
-    assert StoredEvent.objects.filter(type="notification.failed", stream=f"notification:{bad}").count() == 1
+    assert not StoredEvent.objects.filter(type="notification.failed").exists()  # it will be tried again
+
+
+def test_a_mail_that_fails_again_and_again_is_told_of_once_with_its_count(inbox: Inbox, broker: Broker):
+    bad, good = an_order("refused@example.com"), an_order()
+    Delivery.objects.update(state="done")
+    with transaction.atomic(), caused_by(Context("request-1", actor="boss")):
+        (recorded, _) = emit(OrderConfirmed(order_id=one, total=Money(Decimal("9.90"), "EUR")) for one in (bad, good))
+    drain(through_retries=True)
+    assert Delivery.objects.get(state="dead").attempts == 8
+    told = StoredEvent.objects.get(type="notification.failed")
+    assert (told.stream, told.version) == (f"notification:{bad}", "1.1")
+    letter = Notification.objects.get(order_id=bad)
+    assert told.data == {
+        "orderId": str(bad), "notificationId": str(letter.id), "kind": "confirmation",
+        "error": "SMTPRecipientsRefused", "attempts": 8,
+    }  # fmt: skip
+    caused = StoredEvent.objects.get(position=recorded.position)
+    assert (told.correlation_id, told.causation_id) == ("request-1", str(caused.event_id))
+
+
+@pytest.mark.parametrize("bad", ["fatal@example.com", "closing@example.com"])
+def test_a_mail_on_which_the_server_hangs_up_harms_none_of_those_around_it(inbox: Inbox, bad: str):
+    before, poison, *after = an_order(), an_order(bad), *(an_order() for _ in range(13))
+    assert list(notify(Kind.CONFIRMATION, [before, poison, *after])) == [poison]
+    assert len(inbox.mails) == 14
+    assert set(Notification.objects.exclude(sent_at=None).values_list("order_id", flat=True)) == {before, *after}
+
+
+def test_addresses_that_no_message_can_carry_fail_their_own_mails_only(inbox: Inbox):
+    poison = [an_order(address) for address in [*UNSENDABLE, "a\nBcc: eve@example.com", ""]]
+    good = [an_order() for _ in poison]
+    mixed = [order for pair in zip(poison, good, strict=True) for order in pair]
+    assert list(notify(Kind.CONFIRMATION, mixed)) == poison
+    assert [mail.rcpt_tos for mail in inbox.mails] == [["ada@example.com"]] * len(good)
+    assert set(Notification.objects.filter(error="").values_list("order_id", flat=True)) == set(good)
+
+
+def test_a_server_that_hangs_up_on_two_in_a_row_is_not_asked_for_each_of_the_others(inbox: Inbox):
+    orders = [an_order("fatal@example.com") for _ in range(5)] + [an_order()]
+    assert list(notify(Kind.CONFIRMATION, orders)) == orders
+    assert inbox.calls == 2
 
 
 def test_a_server_that_is_away_fails_all_and_the_next_try_tells_all(inbox: Inbox, settings):
@@ -176,11 +279,11 @@ def test_what_failed_is_sent_again_as_it_was_written_beside_what_is_new(inbox: I
 
 
 def test_a_worker_that_dies_in_a_batch_has_written_down_what_left_before(inbox: Inbox, monkeypatch):
-    monkeypatch.setattr(services, "WRITTEN_DOWN_EVERY", 0.0)
+    monkeypatch.setattr(services, "RECORD_EVERY", 0.0)
     orders = [an_order() for _ in range(4)]
     message, made = services._message, []
 
-    def dies_at_the_third(letter: services.Letter) -> EmailMultiAlternatives:
+    def dies_at_the_third(letter: services.OutgoingMail) -> EmailMultiAlternatives:
         made.append(letter)
         if len(made) == 3:
             raise SystemExit

@@ -10,13 +10,15 @@ from uuid import UUID
 import pytest
 from django.db import OperationalError, connection
 
-from events import deliver, patience
+from events.db import reconnect
+from events.declare.subscribers import Subscriber
+from events.delivery import handle
+from events.delivery.relay import Relay
 from events.models import Delivery
-from events.relay import Relay
-from events.subscribers import Subscriber
-from sagas import Call, perform
+from sagas import Call
+from sagas.engine import steps
+from sagas.engine.steps import Outcome
 from sagas.models import SagaRun, SagaStep
-from sagas.perform import Outcome
 from tests.integration import errands, listeners
 from tests.integration.mail import Mail
 from tests.integration.test_relay import handled_by, ring, states
@@ -70,16 +72,16 @@ def test_a_database_step_waits_for_postgresql_and_spends_no_attempt(mail: Mail, 
 
 
 def test_the_answer_of_a_call_is_written_when_postgresql_is_back(mail: Mail, monkeypatch: pytest.MonkeyPatch):
-    cut, usual = Cut(1), perform.conclude
+    cut, usual = Cut(1), steps.conclude
 
     def conclude(
-        step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outcome], *, tell: bool = False
+        step: str, undo: bool, lease: UUID | None, outcomes: Sequence[Outcome], *, locked: bool
     ) -> dict[UUID, str | None]:
-        if outcomes:
+        if outcomes and step == "ask":
             cut()
-        return usual(step, undo, lease, outcomes, tell=tell)
+        return usual(step, undo, lease, outcomes, locked=locked)
 
-    monkeypatch.setattr("sagas.network.conclude", conclude)
+    monkeypatch.setattr("sagas.engine.steps.conclude", conclude)
     (id_,) = wanted()
     run_all(mail)
     assert cut.left == 0
@@ -107,7 +109,7 @@ def test_a_handler_in_a_transaction_waits_for_postgresql(mail: Mail, monkeypatch
 
 def test_an_effect_outside_is_not_repeated_because_postgresql_was_away(mail: Mail, monkeypatch: pytest.MonkeyPatch):
     """It is cut after the handler's work, before that is written down."""
-    cut, usual = Cut(1), deliver.hand_over
+    cut, usual = Cut(1), handle.hand_over
 
     def hand_over(subscriber: Subscriber, *rest: Any) -> Any:
         failed = usual(subscriber, *rest)
@@ -116,7 +118,7 @@ def test_an_effect_outside_is_not_repeated_because_postgresql_was_away(mail: Mai
                 cut()
         return failed
 
-    monkeypatch.setattr(deliver, "hand_over", hand_over)
+    monkeypatch.setattr(handle, "hand_over", hand_over)
     ring("a")
     Relay().pump()
     mail.deliver()
@@ -126,14 +128,14 @@ def test_an_effect_outside_is_not_repeated_because_postgresql_was_away(mail: Mai
 
 
 def test_what_a_handler_outside_lost_the_database_over_is_due_at_once(mail: Mail, monkeypatch: pytest.MonkeyPatch):
-    cut, usual = Cut(1), deliver.hand_over
+    cut, usual = Cut(1), handle.hand_over
 
     def hand_over(subscriber: Subscriber, *rest: Any) -> Any:
         if subscriber.name == "tests.outside":
             cut()
         return usual(subscriber, *rest)
 
-    monkeypatch.setattr(deliver, "hand_over", hand_over)
+    monkeypatch.setattr(handle, "hand_over", hand_over)
     ring("a")
     Relay().pump()
     for task, args in mail.messages():
@@ -150,7 +152,7 @@ def test_a_header_returns_even_if_postgresql_stays_away(
     mail: Mail, monkeypatch: pytest.MonkeyPatch, cut_database_steps: Cut
 ):
     """The body of its chord would never run."""
-    monkeypatch.setattr(patience, "WITHIN", 0.0)
+    monkeypatch.setattr(reconnect, "WITHIN", 0.0)
     cut_database_steps.left = 9
     (id_,) = wanted()
     messages = dict(mail.messages())

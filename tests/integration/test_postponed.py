@@ -10,16 +10,16 @@ import redis
 from aiosmtpd.controller import Controller
 from django.utils import timezone
 
-from events.breaker import State
-from events.log import emit
-from events.models import Delivery
-from events.relay import Relay
+from events.breakers.breaker import State
+from events.delivery.relay import Relay
+from events.log.append import emit
+from events.models import Attempt, Delivery, StoredEvent
 from notifications.models import Notification
 from notifications.services import SMTP
 from orderproject.stack.ports import free_port
-from sagas.cohorts import advance
+from sagas.engine.cohorts import decide_next
+from sagas.engine.sweep import sweep
 from sagas.models import SagaRun, SagaStep
-from sagas.start import sweep
 from tests import stories
 from tests.integration import ailing
 from tests.integration.ailing import SERVER, Knocked, Rang, VisitPlanned
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _fresh(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where many tests run at once, a quarter of a second without an answer does not mean that Valkey is away."""
     patient = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5)
-    monkeypatch.setattr("events.wake.client", lambda: patient)
+    monkeypatch.setattr("events.db.valkey.client", lambda: patient)
     ailing.forget()
 
 
@@ -106,6 +106,14 @@ def test_a_closed_breaker_lets_single_failures_count_as_ever(mail: Mail):
     assert SERVER.snapshot().state is State.CLOSED
 
 
+def test_an_error_that_no_text_can_hold_harms_none_of_the_others(mail: Mail):
+    bad, worse, *_ = knock(20)
+    ailing.errors.update({bad: ValueError("read \udcff\0"), worse: ValueError("worse")})
+    relayed(mail)
+    assert deliveries() == {("done", 0): 18, ("pending", 1): 2}
+    assert set(Attempt.objects.values_list("error", flat=True)) == {"read \\udcff", "worse"}
+
+
 def test_what_is_no_fault_of_the_server_counts_while_the_breaker_is_open(mail: Mail):
     ids = knock(20)
     ailing.away.append(True)
@@ -161,7 +169,7 @@ def swept(mail: Mail) -> None:
     all_late()
     sweep()
     mail.deliver()
-    advance(list(SagaRun.objects.values_list("id", flat=True)))
+    decide_next(list(SagaRun.objects.values_list("id", flat=True)))
 
 
 def test_the_cohort_that_opens_the_breaker_keeps_its_attempts(mail: Mail):
@@ -268,5 +276,6 @@ def test_a_mail_server_that_is_away_costs_no_attempt(mail: Mail, settings):
     finally:
         server.stop()
     assert set(mails.values_list("state", "attempts")) == {("done", 0)}
+    assert not StoredEvent.objects.filter(type="notification.failed").exists()
     assert len(inbox.mails) == 15
     assert Notification.objects.filter(sent_at=None).count() == 0

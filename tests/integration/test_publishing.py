@@ -14,14 +14,14 @@ from celery.exceptions import QueueNotFound
 from django.conf import settings
 from redis import Redis
 
-from events.broker import send
-from events.log import emit
-from events.queues import Queue
-from events.relay import Relay
+from events.declare.queues import declared_queues
+from events.delivery.broker import send
+from events.delivery.relay import Relay
+from events.log.append import emit
 from orderproject.celery import app
 from orderproject.stack.ports import HOST, free_port
-from sagas.cohorts import Cohort, publish
-from sagas.settle import Move
+from sagas.engine.decide import Move
+from sagas.engine.dispatch import publish
 from tests.chaos.doors import Door
 from tests.integration import listeners
 from tests.integration.listeners import Rang
@@ -37,7 +37,8 @@ PATIENCE = 1.0
 
 def speaking_to(port: int) -> Celery:
     """The project's application, with its broker and its results at another port."""
-    url = f"redis://{HOST}:{port}{urlsplit(settings.REDIS_URL).path}"
+    ours = urlsplit(settings.REDIS_URL)
+    url = f"redis://:{ours.password}@{HOST}:{port}{ours.path}"
     other = Celery("elsewhere", set_as_current=False)
     other.config_from_object("django.conf:settings", namespace="CELERY")
     options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": PATIENCE}
@@ -58,7 +59,7 @@ def frozen() -> Iterator[int]:
 def send_chord() -> None:
     ids = [uuid4()]
     move = Move("PlaceOrder", ("hold_stock", "authorize_payment"), False, ids)
-    publish(move, [Cohort(move.saga, step, move.undo, ids) for step in move.steps])
+    publish(move)
 
 
 def took(began: float) -> float:
@@ -76,7 +77,7 @@ def test_a_broker_that_is_down_is_noticed_at_once():
 
 @on_valkey
 def test_a_chord_is_given_up_at_once_while_nobody_can_count_its_parts(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sagas.cohorts.current_app", speaking_to(free_port()))
+    monkeypatch.setattr("sagas.engine.dispatch.current_app", speaking_to(free_port()))
     for _ in range(3):
         began = time.monotonic()
         send_chord()
@@ -86,7 +87,7 @@ def test_a_chord_is_given_up_at_once_while_nobody_can_count_its_parts(monkeypatc
 @on_valkey
 def test_a_broker_that_is_frozen_is_waited_for_once(monkeypatch: pytest.MonkeyPatch, frozen: int):
     other = speaking_to(frozen)
-    monkeypatch.setattr("sagas.cohorts.current_app", other)
+    monkeypatch.setattr("sagas.engine.dispatch.current_app", other)
     began = time.monotonic()
     assert not send(other, "sagas.sweep", ())
     assert took(began) < 2 * PATIENCE
@@ -111,7 +112,7 @@ def test_who_sends_a_chord_listens_for_no_results(mail: Mail):
 def test_a_publish_that_fails_and_arrives_all_the_same_acts_once(mail: Mail, monkeypatch: pytest.MonkeyPatch):
     with Door(urlsplit(settings.REDIS_URL).port or 0, keeps_answers_to=b"LPUSH") as door:
         relay = Relay(app=speaking_to(door.port))
-        monkeypatch.setattr(relay, "_open_queues", lambda: set(Queue))
+        monkeypatch.setattr(relay, "_open_queues", lambda: set(declared_queues()))
         emit([Rang(bell_id=uuid4(), name="a")])
         relay.pump()
     arrived = mail.messages()

@@ -11,10 +11,11 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from events import wake
-from orderproject import api_keys, limits
-from orderproject.auth import access_token
-from orderproject.limits import Quota, take
+from events.db import valkey
+from orderproject.accounts import api_keys
+from orderproject.accounts.auth import access_token
+from orderproject.api import limits
+from orderproject.api.limits import Quota, take
 from orderproject.models import ApiKey, User
 from orderproject.stack.ports import free_port
 from tests.integration.api import BASE, ORDERS, assert_problem, client_of, user
@@ -27,7 +28,7 @@ TOKEN = f"{BASE}auth/token/"
 @pytest.fixture(autouse=True)
 def _small(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.RATE_LIMIT, settings.RATE_LIMIT_ANONYMOUS, settings.RATE_LIMIT_LOGIN = 3, 2, 2
-    monkeypatch.setattr("orderproject.limits._quiet_until", 0.0)
+    monkeypatch.setattr("orderproject.api.limits._quiet_until", 0.0)
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_who_asks_too_often_is_refused_and_told_when_to_come_back(customer: APIC
         assert customer.get(ORDERS).status_code == 200
     refused = customer.get(ORDERS)
     problem = assert_problem(refused, 429, "too-many-requests")
-    assert problem["detail"] == "More than 3 requests a minute. Try again in 20 s."
+    assert problem["detail"] == "You exceeded the limit of 3 requests per minute. Try again in 20 s."
     assert (refused["Retry-After"], told(refused)[1]) == ("20", "0")
 
 
@@ -147,18 +148,18 @@ def test_a_refused_body_is_read_to_its_end(customer: APIClient) -> None:
 
 def test_without_valkey_everybody_is_let_through(settings: Any, customer: APIClient) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    wake.client.cache_clear()
+    valkey.client.cache_clear()
     try:
         answers = [customer.get(ORDERS) for _ in range(5)]
     finally:
-        wake.client.cache_clear()
+        valkey.client.cache_clear()
     assert [answer.status_code for answer in answers] == [200] * 5
     assert "RateLimit-Limit" not in answers[-1]
 
 
 def test_a_server_that_forgot_the_script_is_told_it_again(customer: APIClient) -> None:
     customer.get(ORDERS)
-    wake.client().script_flush()
+    valkey.client().script_flush()
     assert told(customer.get(ORDERS))[1] == "1"
 
 
@@ -170,7 +171,7 @@ def test_who_a_request_is_from_is_found_out_once(monkeypatch: pytest.MonkeyPatch
         asked.append(text)
         return known(text)
 
-    monkeypatch.setattr("orderproject.api_keys.known", counting)
+    monkeypatch.setattr("orderproject.accounts.api_keys.known", counting)
     client = client_of(None)
     client.credentials(HTTP_AUTHORIZATION=f"Api-Key {api_keys.issue(ApiKey(user=user(), name='x'), actor='boss')}")
     assert client.get(ORDERS).status_code == 200
@@ -189,8 +190,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The script with a clock that the test turns, in seconds."""
     moment = [1_000_000.0]
     script = limits.SCRIPT.read_text().replace("redis.call('TIME')", "{tonumber(ARGV[3]), 0}")
-    run = wake.client().register_script(script)
-    monkeypatch.setattr("orderproject.limits._script", lambda: lambda k, a, c: run(k, [*a, moment[0]], c))
+    run = valkey.client().register_script(script)
+    monkeypatch.setattr("orderproject.api.limits._script", lambda: lambda k, a, c: run(k, [*a, moment[0]], c))
     return moment
 
 
@@ -224,7 +225,7 @@ def test_a_limit_beyond_what_the_clock_can_tell_apart_still_counts(quota: Quota)
 
 def test_a_quota_that_is_whole_again_is_forgotten(quota: Quota) -> None:
     take(quota)
-    assert 0 < wake.client().pttl(f"limit:{quota.name}") <= 100
+    assert 0 < valkey.client().pttl(f"limit:{quota.name}") <= 100
 
 
 def test_a_token_for_another_user_is_another_quota() -> None:

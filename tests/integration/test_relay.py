@@ -10,10 +10,10 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from events import sql
-from events.log import emit
+from events.delivery import sql
+from events.delivery.relay import Relay
+from events.log.append import emit
 from events.models import Attempt, Delivery
-from events.relay import Relay
 from tests.integration import listeners
 from tests.integration.listeners import Rang
 from tests.integration.mail import Mail
@@ -64,8 +64,8 @@ def test_what_is_leased_is_not_sent_again_and_what_got_lost_is(mail: Mail):
 def test_every_message_is_preceded_by_a_sign_of_life(mail: Mail, monkeypatch: pytest.MonkeyPatch):
     """Each may wait for a broker that does not answer, and all together for longer than a relay may be silent."""
     told: list[str] = []
-    monkeypatch.setattr("events.relay.beat", told.append)
-    monkeypatch.setattr("events.relay.send", lambda app, task, arguments: told.append(task))
+    monkeypatch.setattr("events.delivery.relay.touch", told.append)
+    monkeypatch.setattr("events.delivery.relay.send", lambda app, task, arguments: told.append(task))
     ring("a")
     assert Relay().pump() == 0
     assert Counter(told) == {"relay": 3, "tests.in_order": 1, "tests.outside": 1, "tests.together": 1}
@@ -123,7 +123,7 @@ def test_what_is_held_back_costs_no_other_subscribers_claim_a_look(mail: Mail):
         cursor.execute("ANALYZE events_delivery")
         wanted: dict[str, Any] = {
             "subscribers": ["tests.together"],
-            "at_once": [],
+            "inline": [],
             "limit": 100,
             "seconds": 1,
             "lease": uuid4(),

@@ -13,8 +13,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from events import Queue
+from events.declare.queues import declared_queues
+from events.delivery.relay import Batch, Relay
 from events.models import Delivery
-from events.relay import Batch, Relay
 from orderproject.stack.ports import free_port
 from tests.integration import inline
 from tests.integration.inline import see
@@ -28,7 +29,7 @@ class Unsuspecting(Relay):
     """It has looked at the queues while the broker was still there."""
 
     def _open_queues(self) -> set[Queue]:
-        return set(Queue)
+        return set(declared_queues())
 
 
 class ToldToStop(Relay):
@@ -67,8 +68,7 @@ def test_a_broker_that_did_not_answer_is_not_asked_a_second_time_before_the_next
             self.stopping = len(happened) > 4
             raise TimeoutError
 
-    monkeypatch.setattr("events.relay.livez.serve", lambda _: None)
-    monkeypatch.setattr("events.relay.beat", lambda _: happened.append("alive"))
+    monkeypatch.setattr("events.delivery.relay.touch", lambda _: happened.append("alive"))
     Unanswered(poll=0.01).run()
     assert happened == ["alive", "asked"] * 3
 
@@ -93,16 +93,16 @@ def the_one() -> Delivery:
     return Delivery.objects.get(subscriber="tests.look_at_once")
 
 
-def settled() -> Relay:
+def caught_up() -> Relay:
     """A relay that has once found nothing due any more."""
     relay = Relay()
     relay.pump()
-    assert relay.settled
+    assert relay.caught_up
     return relay
 
 
 def test_a_settled_relay_claims_and_handles_in_one_transaction(mail: Mail, deadly: pytest.MonkeyPatch):
-    relay = settled()
+    relay = caught_up()
     see("a")
     with pytest.raises(Killed):
         relay.pump()
@@ -126,7 +126,7 @@ def test_a_relay_that_has_just_begun_leaves_a_trace_of_what_it_dies_of(mail: Mai
 
 
 def test_what_is_suspect_is_counted_by_a_settled_relay_too(mail: Mail, deadly: pytest.MonkeyPatch):
-    relay = settled()
+    relay = caught_up()
     see("a")
     Delivery.objects.update(leases=1)
     with pytest.raises(Killed):
@@ -138,14 +138,14 @@ def test_a_relay_trusts_a_backlog_from_the_second_batch_of_a_subscriber_on(mail:
     see(*"abcdef")
     seen = Delivery.objects.filter(subscriber="tests.look_at_once")
     relay = Relay(batch=2)
-    while not relay.settled:
+    while not relay.caught_up:
         relay.pump()
     assert Counter(seen.values_list("state", "leases")) == {("done", 1): 2, ("done", 0): 4}
 
 
 def test_what_kills_a_trusting_relay_is_found_by_the_next_one(mail: Mail, deadly: pytest.MonkeyPatch):
     relay = Relay(batch=2)
-    relay.met["tests.look_at_once"] = 2
+    relay.claimed_counts["tests.look_at_once"] = 2
     see("a", "b", "c")
     with pytest.raises(Killed):
         relay.pump()
@@ -164,5 +164,5 @@ def test_care_costs_one_commit_and_only_at_the_beginning(mail: Mail):
 
     relay = Relay()
     careful, usual = statements(relay), statements(relay)
-    assert relay.settled
+    assert relay.caught_up
     assert sum("BEGIN" in one for one in careful) == sum("BEGIN" in one for one in usual) + 1

@@ -16,16 +16,16 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from events import repair
-from events.dead_letters import delivery_id, letter_id
+from desk.models import Audit
+from events.dead_letters import repair
+from events.dead_letters.queries import delivery_id, letter_id
+from events.dead_letters.repair import Group, Outcome
 from events.errors import Refused
-from events.log import emit
-from events.models import Attempt, Audit, Delivery, DeliveryState, StoredEvent
-from events.relay import Relay
-from events.repair import Group, Outcome
+from events.log.append import emit
+from events.models import Attempt, Delivery, DeliveryState, StoredEvent
+from events.testing import Broker, drain
 from tests.integration import listeners
 from tests.integration.listeners import Rang
-from tests.integration.mail import Mail
 
 pytestmark = pytest.mark.django_db(transaction=True)
 REFUSED = Group("tests.together", "events.errors.Refused")
@@ -48,11 +48,6 @@ def fail(delivery: Delivery, error_type: str = "events.errors.Refused", **fields
     Attempt.objects.create(delivery=delivery, error_type=error_type, **(given | fields))
 
 
-def delivered(mail: Mail) -> None:
-    Relay().pump()
-    mail.deliver()
-
-
 def state_of(delivery: Delivery) -> str:
     return Delivery.objects.get(id=delivery.id).state
 
@@ -66,25 +61,25 @@ def command(*args: str) -> str:
 # --- retry -----------------------------------------------------------------------------------------------
 
 
-def test_a_dead_letter_retried_by_hand_runs_with_its_event_once(mail: Mail) -> None:
+def test_a_dead_letter_retried_by_hand_runs_with_its_event_once(broker: Broker) -> None:
     (dead,) = killed("a")
     assert repair.retry([dead.id], actor="ada", reason="mended") == Outcome(1)
-    delivered(mail)
-    delivered(mail)
+    drain()
+    drain()
     assert listeners.handled == [("together", "a")]
     assert state_of(dead) == "done"
     assert dead.failures.count() == 1
     line = Audit.objects.get()
-    assert (line.actor, line.action, line.target_kind, line.target_ids, line.reason) == (
+    assert (line.who, line.action, line.target_kind, line.target_ids, line.reason) == (
         "ada", "retry", "delivery", [str(dead.id)], "mended",
     )  # fmt: skip
 
 
-def test_a_retried_letter_has_all_its_attempts_before_it(mail: Mail) -> None:
+def test_a_retried_letter_has_all_its_attempts_before_it(broker: Broker) -> None:
     (dead,) = killed("bad")
     listeners.poison.add("bad")
     repair.retry([dead.id], actor="ada")
-    delivered(mail)
+    drain()
     dead.refresh_from_db()
     assert (dead.state, dead.attempts) == ("pending", 1)
 
@@ -184,10 +179,10 @@ def test_a_batch_costs_as_many_statements_for_five_hundred_as_for_one() -> None:
 # --- discard ---------------------------------------------------------------------------------------------
 
 
-def test_a_discarded_letter_stays_on_record_and_is_never_sent(mail: Mail) -> None:
+def test_a_discarded_letter_stays_on_record_and_is_never_sent(broker: Broker) -> None:
     (dead,) = killed("a")
     assert repair.discard([dead.id], actor="ada", reason="a test order") == Outcome(1)
-    delivered(mail)
+    drain()
     assert state_of(dead) == DeliveryState.DISCARDED
     assert listeners.handled == []
     assert dead.failures.count() == 1
@@ -198,19 +193,19 @@ def test_a_discarded_letter_stays_on_record_and_is_never_sent(mail: Mail) -> Non
 
 def test_discarding_wants_a_reason() -> None:
     (dead,) = killed("a")
-    with pytest.raises(Refused, match="Say why"):
+    with pytest.raises(Refused, match="Give a reason"):
         repair.discard([dead.id], actor="ada", reason=" ")
     assert state_of(dead) == "dead"
 
 
-def test_what_stood_in_line_behind_a_discarded_one_goes_on(mail: Mail) -> None:
+def test_what_stood_in_line_behind_a_discarded_one_goes_on(broker: Broker) -> None:
     bell = uuid4()
     (dead,) = killed("first", bell=bell, subscriber="tests.in_order")
     emit([Rang(bell_id=bell, name="second")])
-    delivered(mail)
+    drain()
     assert ("in_order", "second") not in listeners.handled
     repair.discard([dead.id], actor="ada", reason="no use")
-    delivered(mail)
+    drain()
     assert ("in_order", "second") in listeners.handled
 
 
@@ -221,12 +216,12 @@ def edited(dead: Delivery, **changes: Any) -> dict[str, Any]:
     return {**dead.event.data, **changes}
 
 
-def test_an_edited_letter_runs_with_the_edited_data_while_the_log_keeps_the_original(mail: Mail) -> None:
+def test_an_edited_letter_runs_with_the_edited_data_while_the_log_keeps_the_original(broker: Broker) -> None:
     (dead,) = killed("a")
     difference = repair.edit(dead, edited(dead, name="b"), actor="ada", reason="a typo")
     assert '-  "name": "a"' in difference
     assert '+  "name": "b"' in difference
-    delivered(mail)
+    drain()
     assert listeners.handled == [("together", "b")]
     assert StoredEvent.objects.get(position=dead.event_id).data["name"] == "a"
     line = Audit.objects.get()
@@ -235,13 +230,13 @@ def test_an_edited_letter_runs_with_the_edited_data_while_the_log_keeps_the_orig
     )  # fmt: skip
 
 
-def test_other_subscribers_get_the_event_as_it_happened(mail: Mail) -> None:
+def test_other_subscribers_get_the_event_as_it_happened(broker: Broker) -> None:
     (dead,) = killed("a")
     other = Delivery.objects.get(event_id=dead.event_id, subscriber="tests.in_order")
     Delivery.objects.filter(id=other.id).update(state="dead")
     repair.edit(dead, edited(dead, name="b"), actor="ada")
     repair.retry([other.id], actor="ada")
-    delivered(mail)
+    drain()
     assert sorted(listeners.handled) == [("in_order", "a"), ("together", "b")]
 
 

@@ -13,10 +13,12 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from events import replays
-from events.log import emit
-from events.models import Audit, Build, Delivery, Replay
-from events.replaying import go_on
+from desk.actors import name_of
+from desk.models import Audit
+from events.log.append import emit
+from events.models import Build, Delivery, Replay
+from events.replay import replays
+from events.replay.runner import continue_replay
 from orderproject.models import User
 from orders.models import DailySales
 from tests.integration import echoes
@@ -51,19 +53,19 @@ def asked(**fields: Any) -> dict[str, Any]:
 def test_it_is_started_after_seeing_how_much_it_would_be(operator: Client) -> None:
     shout(*"abc")
     preview = operator.post(reverse(START), asked())
-    assert "3 deliveries, of 3 events." in preview.content.decode()
+    assert "3 deliveries of 3 events." in preview.content.decode()
     assert not Replay.objects.exists()
     answer = operator.post(reverse(START), asked(confirmed="yes"), follow=True)
-    assert "The replay has begun." in answer.content.decode()
+    assert "The replay has started." in answer.content.decode()
     replay = Replay.objects.get()
-    assert (replay.subscriber, replay.started_by) == (ECHO, "operators")
+    assert (replay.subscriber, name_of(replay.started_by)) == (ECHO, "operators")
     assert Audit.objects.get().reason == "the echo was ill"
     again = operator.post(reverse(START), asked(confirmed="yes"))
-    assert "being replayed already" in again.content.decode()
+    assert "is running: wait for it" in again.content.decode()
 
 
 def test_the_form_says_what_a_stream_is(operator: Client) -> None:
-    assert "Such as order:&lt;id&gt;, for one alone" in operator.get(reverse(START)).content.decode()
+    assert "&lt;kind&gt;:&lt;id&gt;, to replay only this stream" in operator.get(reverse(START)).content.decode()
 
 
 def test_only_what_allows_it_can_be_chosen(operator: Client) -> None:
@@ -72,7 +74,7 @@ def test_only_what_allows_it_can_be_chosen(operator: Client) -> None:
     assert f'value="{SALES}"' in page
     assert "mail_confirmation" not in page
     refused = operator.post(reverse(START), asked(subscriber=SALES, stream="order:1", confirmed="yes"))
-    assert "whole log or not at all" in refused.content.decode()
+    assert "only be rebuilt from the whole log" in refused.content.decode()
     operator.post(reverse(START), asked(subscriber="notifications.mail_confirmation", confirmed="yes"))
     operator.post(reverse(START), asked(reason="", confirmed="yes"))
     assert not Replay.objects.exists()
@@ -82,7 +84,7 @@ def test_only_what_allows_it_can_be_chosen(operator: Client) -> None:
 def test_how_far_it_is(operator: Client) -> None:
     shout(*"abcd")
     replay = replays.start(replays.scope(ECHO), actor="ann")
-    go_on(5, replay.id)
+    continue_replay(5, replay.id)
     Delivery.objects.filter(id__in=list(replay.deliveries.values_list("id", flat=True)[:3])).update(state="done")
     page = operator.get(reverse(LIST)).content.decode()
     assert '<progress value="0.750" max="1">' in page
@@ -92,7 +94,7 @@ def test_how_far_it_is(operator: Client) -> None:
 def test_it_is_stopped_with_a_reason(operator: Client) -> None:
     replay = replays.start(replays.scope(ECHO), actor="ann")
     url = reverse("admin:events_replay_stop_one", args=[replay.id])
-    assert "Stop?" in operator.get(url).content.decode()
+    assert "Stop it?" in operator.get(url).content.decode()
     operator.post(url, {"confirmed": "yes", "reason": "a mistake"})
     replay.refresh_from_db()
     assert replay.state == "stopped"
@@ -113,7 +115,7 @@ def test_daily_sales_are_those_of_the_live_build(operator: Client) -> None:
     for build in (1, 2):
         DailySales.objects.create(
             build=build, day=date(2026, 1, 15), currency="EUR", confirmed=build, revenue=f"{build}9.90", cancelled=0,
-            returned=0, given_back=0,
+            returned=0, refunded=0,
         )  # fmt: skip
     url = reverse("admin:orders_dailysales_changelist")
     assert [row.confirmed for row in operator.get(url).context["cl"].result_list] == [1]
@@ -151,7 +153,7 @@ def test_the_command_does_the_work_itself() -> None:
     ("arguments", "complaint"),
     [
         (["nobody"], "There is no subscriber"),
-        (["notifications.mail_confirmation"], "does not take part in replays"),
+        (["notifications.mail_confirmation"], "is not declared with replay=True"),
         ([ECHO], "Nothing was done"),
         (["--stop", "01945b7e-53f0-7000-8000-000000000001"], "Only a running replay"),
     ],

@@ -14,12 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from events import retention
-from events.log import emit
+from events.delivery import retention
+from events.log.append import emit
 from events.models import Attempt, DeadMessage, DeadReason, Delivery, StoredEvent
 from orders.models import IdempotentRequest
 from orders.tasks import prune_idempotent_requests
-from sagas import retention as saga_retention
+from sagas.engine import retention as saga_retention
 from sagas.models import SagaRun, SagaStep
 from sagas.plan import RunState, StepState
 from tests import stories
@@ -88,7 +88,7 @@ def test_an_old_event_that_was_delivered_late_stays_its_time() -> None:
 
 def test_one_run_is_bounded_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 10)
-    monkeypatch.setattr(retention, "MOST", 25)
+    monkeypatch.setattr(retention, "MAX_RANGE", 25)
     old = deliveries(rung(20, old=True), "done")
     assert [retention.prune()["deliveries"] for _ in range(4)] == [30, 30, 0, 0]
     assert left(old) == 0

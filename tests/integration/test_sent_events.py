@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from events import sent_events
+from events.worker import sent_events
 from orderproject.celery import app as ours
 from orderproject.stack.ports import HOST
 from tests.chaos.doors import Door
@@ -36,7 +36,7 @@ def test_the_projects_own_application_tells_so():
 
 
 def test_many_come_in_several_messages(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sent_events, "TOGETHER", 3)
+    monkeypatch.setattr(sent_events, "BATCH", 3)
     app = sender(ours.conf.broker_url)
     with hearing(app) as heard:
         for number in range(7):
@@ -69,8 +69,8 @@ def test_a_broker_that_is_away_holds_up_nobody_and_is_told_when_it_is_back():
 
 def test_what_nobody_could_be_told_for_long_is_forgotten(monkeypatch: pytest.MonkeyPatch):
     app = sender("redis://127.0.0.1:9/0")
-    teller = sent_events._Teller(app)
-    for number in range(sent_events.KEPT + 5):
-        teller.tell({"name": str(number)})
-    assert len(teller._waiting) == sent_events.KEPT
-    assert teller._waiting[0] == {"name": "5"}
+    buffer = sent_events._Sender(app)
+    for number in range(sent_events.MAX_BUFFERED + 5):
+        buffer.add({"name": str(number)})
+    assert len(buffer._waiting) == sent_events.MAX_BUFFERED
+    assert buffer._waiting[0] == {"name": "5"}

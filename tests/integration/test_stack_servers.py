@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from orderproject.stack import binaries
+from orderproject.stack.folders import private
 from orderproject.stack.ports import free_port
 from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
 
@@ -69,6 +70,30 @@ def test_the_role_of_the_project_is_no_superuser_but_makes_test_databases(postgr
 def test_postgres_asks_for_the_password(postgres: EmbeddedPostgres) -> None:
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(postgres.url.replace("app:", "app:wrong"))
+
+
+def test_valkey_asks_for_the_password_and_does_not_show_it(valkey: EmbeddedValkey) -> None:
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis(host="127.0.0.1", port=valkey.port).ping()
+    with redis.Redis.from_url(valkey.url) as client:
+        assert client.ping()
+        assert client.config_get("bind") == {"bind": "127.0.0.1"}
+    assert valkey.password not in Path(f"/proc/{valkey.process.pid}/cmdline").read_text()
+    for secret in ("password", "valkey.conf"):
+        assert stat.S_IMODE((valkey.data_dir / secret).stat().st_mode) == 0o600
+
+
+def test_only_the_owner_reads_the_folder_of_a_stack_and_what_is_written_there(tmp_path: Path) -> None:
+    (tmp_path / "old.log").write_text("of an earlier version")
+    (tmp_path / "old.log").chmod(0o644)
+    before = os.umask(0o022)
+    os.umask(before)
+    with private(tmp_path):
+        (tmp_path / "logs").mkdir()
+        (tmp_path / "logs" / "new.log").write_text("")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path, *tmp_path.rglob("*"))}
+    assert {name for name, mode in modes.items() if mode & 0o066} == set()
+    assert os.umask(before) == before
 
 
 def test_postgres_keeps_data_over_stop_and_kill(postgres: EmbeddedPostgres) -> None:

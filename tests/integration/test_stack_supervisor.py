@@ -86,7 +86,7 @@ def test_what_dies_is_started_again(tmp_path: Path) -> None:
         }.items():
             before = stack.child(command)
             os.kill(before, signal.SIGKILL)
-            stack.says(f"{name} was ended by SIGKILL; it is started again in 0.5 s")
+            stack.says(f"{name} was ended by SIGKILL. Restarting it in 0.5 s")
             until(partial(runs_anew, stack, before, command), within=10)
 
         until(lambda: read_or_none(stack) is not None, within=20)
@@ -153,7 +153,7 @@ def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         with StackRun(tmp_path / "data", *PROGRAM, FLOWER_PORT=port) as stack:
             assert stack.ends() == 1
-    assert f"Port {port} on 127.0.0.1 is taken" in stack.output
+    assert f"Port {port} on 127.0.0.1 is in use" in stack.output
     assert "set FLOWER_PORT to another port" in stack.output
     assert not (tmp_path / "data").exists()
 
@@ -163,7 +163,7 @@ def test_a_second_stack_on_the_same_folder_is_refused(tmp_path: Path) -> None:
         first.says(READY)
         with StackRun(tmp_path, *PROGRAM) as second:
             assert second.ends() == 1
-        assert f"A stack (process {first.pid}) runs on {tmp_path} already" in second.output
+        assert f"Another stack (process {first.pid}) already uses {tmp_path}" in second.output
         assert "STACK_DATA_DIR=" in second.output
 
 

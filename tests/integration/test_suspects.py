@@ -9,13 +9,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from events.db.time_limit import limited
+from events.delivery.relay import Relay
 from events.errors import TimeLimitExceeded
-from events.log import emit
+from events.log.append import emit
 from events.models import Attempt, Delivery
-from events.relay import Relay
-from events.time_limit import limited
+from sagas.engine.sweep import sweep
 from sagas.models import SagaRun, SagaStep
-from sagas.start import sweep
 from tests.integration import errands, listeners
 from tests.integration.errands import ErrandWanted
 from tests.integration.mail import Mail

@@ -33,12 +33,12 @@ def test_a_message_whose_worker_was_killed_goes_back_to_its_queue(server: Redis)
     app.send_task("sagas.sweep", ignore_result=True)
     with app.connection_for_read() as connection:
         channel: Any = connection.default_channel
-        channel.queue_declare("orders")
-        assert channel.basic_get("orders") is not None
-        assert (server.llen("orders"), server.hlen("unacked")) == (0, 1)
+        channel.queue_declare("streams")
+        assert channel.basic_get("streams") is not None
+        assert (server.llen("streams"), server.hlen("unacked")) == (0, 1)
         age(server, settings.VISIBILITY_TIMEOUT + 1)
         channel.qos.restore_visible(interval=1)
-        assert (server.llen("orders"), server.hlen("unacked")) == (1, 0)
+        assert (server.llen("streams"), server.hlen("unacked")) == (1, 0)
         channel.qos._delivered.clear()  # as one who was killed it hands back nothing itself
     server.flushdb()
 

@@ -9,10 +9,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from events.fold import NoSuchVersion, as_of
-from events.log import emit
+from events.log.append import emit
+from events.log.fold import NoSuchVersion, as_of
+from events.log.verify import differences
 from events.models import StoredEvent
-from events.verify import differences
 from inventory.events import InventoryLow
 from inventory.models import Hold, Reservation
 from orders.events import Goods, OrderConfirmed
@@ -46,24 +46,30 @@ def test_rows_that_are_the_fold_of_their_streams():
     assert told() == []
     out = StringIO()
     call_command("verify_log", stdout=out)
-    assert "Every row is what its stream makes of it: Order, Reservation, Payment." in out.getvalue()
+    assert "Every row equals the fold of its stream: Order, Reservation, Payment." in out.getvalue()
 
 
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda: Order.objects.unrecorded().update(status="shipped"), "status is 'shipped', by its log 'confirmed'"),
-        (lambda: Order.objects.unrecorded().update(version=3), "the row is at version 3, its log at 2"),
+        (
+            lambda: Order.objects.unrecorded().update(status="shipped"),
+            "status is 'shipped' in the row, 'confirmed' in the log",
+        ),
+        (lambda: Order.objects.unrecorded().update(version=3), "the row is at version 3, its stream at 2"),
         (lambda: OrderLine.objects.update(shipped_quantity=1), "lines is (LineState("),
-        (lambda: OrderLine.objects.all().delete(), "lines is (), by its log (LineState("),
+        (lambda: OrderLine.objects.all().delete(), "lines is () in the row, (LineState("),
         (
             lambda: Payment.objects.unrecorded().update(refunded=1),
-            "refunded is Decimal('1.00'), by its log Decimal('0')",
+            "refunded is Decimal('1') in the row, Decimal('0') in the log",
         ),
-        (lambda: Payment.objects.unrecorded().update(version=0), "the row is at version 0, its log at 2"),
-        (lambda: Reservation.objects.unrecorded().update(state="held"), "state is 'held', by its log 'committed'"),
-        (lambda: Hold.objects.update(quantity=1), "allocated is {('MUG-0', 'BER'): 1}, by its log"),
-        (lambda: Hold.objects.update(restocked=1), "restocked is {('MUG-0', 'BER'): 1}, by its log {}"),
+        (lambda: Payment.objects.unrecorded().update(version=0), "the row is at version 0, its stream at 2"),
+        (
+            lambda: Reservation.objects.unrecorded().update(state="held"),
+            "state is 'held' in the row, 'committed' in the log",
+        ),
+        (lambda: Hold.objects.update(quantity=1), "allocated is {('MUG-0', 'BER'): 1} in the row,"),
+        (lambda: Hold.objects.update(restocked=1), "restocked is {'MUG-0': 1} in the row, {} in the log"),
     ],
     ids=["status", "version", "line", "no lines", "refund", "no version", "reservation", "hold", "restocked"],
 )
@@ -81,16 +87,16 @@ def test_a_row_that_was_changed_behind_the_log_is_named(spoil: Any, sentence: st
 def test_events_without_a_row_are_named():
     gone = uuid4()
     emit([OrderConfirmed(order_id=gone, total=stories.placed().money)])
-    assert told() == [f"order:{gone}: it has events and no row"]
+    assert told() == [f"order:{gone}: the stream has events but no row"]
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"stream_version": 4}, "its versions have gaps: [1, 2, 4]"),
+        ({"stream_version": 4}, "the stream's versions have gaps: [1, 2, 4]"),
         (
             {"stream_version": 3, "version": "9.0"},
-            "version 3 cannot be read: no class is declared for order.confirmed 9.0",
+            "version 3 cannot be decoded: no class is declared for order.confirmed 9.0",
         ),
     ],
     ids=["gap", "unknown"],
@@ -113,7 +119,7 @@ def test_a_log_that_cannot_have_been_is_named():
     never.record(OrderConfirmed(order_id=never.id, total=order.money))
     never.save()
     (found,) = told()
-    assert f"order:{never.id}: its log cannot be folded: TypeError('OrderConfirmed cannot follow None')" in found
+    assert f"order:{never.id}: its stream cannot be folded: TypeError('OrderConfirmed cannot follow None')" in found
 
 
 def test_the_statements_grow_with_the_batches_and_not_with_the_rows():
@@ -135,5 +141,5 @@ def test_a_stream_is_folded_up_to_a_version():
     assert [as_of(order, version).status for version in (1, 2, 3)] == ["pending", "confirmed", "partially_shipped"]
     assert [line.shipped for line in as_of(order, 3).lines] == [1, 0]
     for version in (0, 4):
-        with pytest.raises(NoSuchVersion, match=f"no version {version}: it is at 3"):
+        with pytest.raises(NoSuchVersion, match=f"no version {version}: its last version is 3"):
             as_of(order, version)

@@ -3,12 +3,13 @@
 import gc
 import time
 
-from events import wake
+from events.db import valkey
+from events.delivery import wake
 
 
 def test_a_client_that_is_not_kept_cuts_nobody_off():
     """Two threads may make one each at the same instant; the cache keeps one of them."""
-    spare = wake.client.__wrapped__()
+    spare = valkey.client.__wrapped__()
     connection = spare.connection_pool.get_connection()
     socket = connection._sock
     del spare
@@ -19,7 +20,7 @@ def test_a_client_that_is_not_kept_cuts_nobody_off():
 
 
 def hints() -> int:
-    return int(wake.client().llen(wake.WAKE))
+    return int(valkey.client().llen(wake.WAKE))
 
 
 def until(hinted: int) -> bool:
@@ -31,22 +32,22 @@ def until(hinted: int) -> bool:
 
 
 def test_hints_are_heard_and_never_fill_the_memory():
-    wake.client().delete(wake.WAKE)
-    wake.relay()
+    valkey.client().delete(wake.WAKE)
+    wake.notify_relay()
     assert until(1)
     for _ in range(20):
-        wake.relay()
+        wake.notify_relay()
     assert wake.wait(5.0)
     assert until(0)
 
 
 def test_hints_are_heard_again_after_the_server_was_away(monkeypatch):
     monkeypatch.setattr(wake, "QUIET", 0.0)
-    wake.relay()
-    wake.client().client_kill_filter(_type="normal", skipme=True)
-    wake.client().delete(wake.WAKE)
+    wake.notify_relay()
+    valkey.client().client_kill_filter(_type="normal", skipme=True)
+    valkey.client().delete(wake.WAKE)
     for _ in range(3):
-        wake.relay()
+        wake.notify_relay()
         time.sleep(0.05)
     assert hints() >= 1
-    wake.client().delete(wake.WAKE)
+    valkey.client().delete(wake.WAKE)

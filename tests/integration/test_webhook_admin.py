@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from events.models import Audit, StoredEvent
+from desk.models import Audit
+from events.models import StoredEvent
 from notifications.models import Webhook, WebhookAttempt, WebhookDelivery
+from notifications.selectors import with_last_try
+from notifications.webhook_admin import WebhookDeliveryAdmin
 from notifications.webhooks import endpoints, fan_out
 from notifications.webhooks.secrets import Keyring
 from orderproject.models import User
@@ -43,12 +47,31 @@ def webhook() -> Webhook:
     return made
 
 
+def test_attempts_before_it_was_sent_again_still_count(operator: Client, failed: WebhookDelivery) -> None:
+    for number in (1, 2):
+        WebhookAttempt.objects.create(delivery=failed, number=number, at=timezone.now(), error="no", duration_ms=7)
+    page = reverse("admin:notifications_webhookdelivery_change", args=[failed.id])
+    due = timezone.now().replace(year=2031)
+    WebhookDelivery.objects.filter(id=failed.id).update(attempts=0, due_at=due)
+    html = operator.get(page).content.decode()
+    assert [f"<b>{number}.</b>" in html for number in (1, 2, 3, 4)] == [True, True, True, False]
+    assert "2031" not in html, "a delivery that has failed for good is not due"
+    assert WebhookDeliveryAdmin(WebhookDelivery, site).tried(with_last_try(WebhookDelivery.objects.all()).get()) == "3"
+    WebhookDelivery.objects.filter(id=failed.id).update(state="pending")
+    assert "2031" in operator.get(page).content.decode()
+
+
 @pytest.fixture
 def failed(webhook: Webhook) -> WebhookDelivery:
     delivery = endpoints.test(webhook.id)
     WebhookDelivery.objects.filter(id=delivery.id).update(state="failed", attempts=15)
     WebhookAttempt.objects.create(
-        delivery=delivery, number=15, at=timezone.now(), response_status=500, error="It answered 500.", duration_ms=7
+        delivery=delivery,
+        number=15,
+        at=timezone.now(),
+        response_status=500,
+        error="The receiver answered 500.",
+        duration_ms=7,
     )
     return delivery
 
@@ -78,18 +101,18 @@ def test_the_log_shows_every_try(operator: Client, webhook: Webhook, failed: Web
     for url in (LOG, f"{LOG}?q={webhook.id}", page_of("webhookdelivery", failed.id)):
         html = text(operator, url)
         assert "webhook.tested" in html
-        assert "It answered 500." in html
+        assert "The receiver answered 500." in html
 
 
 def test_an_operator_sends_again_after_confirming(operator: Client, failed: WebhookDelivery) -> None:
     url = reverse("admin:notifications_webhookdelivery_redeliver_one", args=[failed.id])
-    assert "Send these again" in operator.post(url).content.decode()
+    assert "Send these deliveries again" in operator.post(url).content.decode()
     assert not Audit.objects.exists()
     assert operator.post(url, {"confirmed": "yes"}).status_code == 302
     failed.refresh_from_db()
     assert (failed.state, failed.attempts) == ("pending", 0)
     line = Audit.objects.get()
-    assert (line.actor, line.action, line.target_ids) == ("operator", "redeliver", [str(failed.id)])
+    assert (line.who, line.action, line.target_ids) == ("operator", "redeliver", [str(failed.id)])
 
 
 @pytest.mark.parametrize(("action", "off"), [("switch_off_selected", True), ("switch_on_selected", False)])

@@ -21,15 +21,16 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from events.codec import decode
-from events.context import Context, caused_by
-from events.log import emit
-from events.models import Audit, Delivery, StoredEvent
-from events.relay import Relay
+from desk.models import Audit
+from events.declare.codec import decode
+from events.delivery.relay import Relay
+from events.log.append import emit
+from events.log.context import Context, caused_by
+from events.models import Delivery, StoredEvent
 from inventory.events import InventoryLow
 from notifications.models import Webhook, WebhookAttempt, WebhookDelivery
 from notifications.subscribers import fan_out_to_webhooks
-from notifications.webhooks import endpoints, fan_out, retention, sending
+from notifications.webhooks import addresses, endpoints, fan_out, retention, secrets, sending
 from notifications.webhooks.client import Answer
 from orderproject.celery import app
 from orderproject.models import User
@@ -71,10 +72,10 @@ def answer_within(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float],
 
     def within(seconds: float) -> None:
         monkeypatch.setattr("notifications.webhooks.client.TIMEOUT", seconds)
-        sending._hang_up(sending._loop(os.getpid()))
+        sending._close(sending._loop(os.getpid()))
 
     yield within
-    sending._hang_up(sending._loop(os.getpid()))
+    sending._close(sending._loop(os.getpid()))
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_events_arrive_signed_after_the_receiver_failed_twice(
     assert (delivery["id"], delivery["eventType"]) == (server.requests[0].id, "order.created")
     assert (delivery["status"], delivery["attempts"], delivery["nextAttemptAt"]) == ("delivered", 3, None)
     assert [(one["number"], one["responseStatus"], one["error"]) for one in delivery["tries"]] == [
-        (1, 500, "It answered 500."), (2, 503, "It answered 503."), (3, 200, ""),
+        (1, 500, "The receiver answered 500."), (2, 503, "The receiver answered 503."), (3, 200, ""),
     ]  # fmt: skip
     assert delivery["responseStatus"] == 200
     assert all(one["durationMs"] >= 0 for one in delivery["tries"])
@@ -280,7 +281,7 @@ def test_a_process_that_dies_with_its_calls_leaves_them_to_others(
     due_now()  # its lease is over
     send()
     assert len(server.requests) == 1
-    late = [sending._Heard(dead.calls[0], Answer(500, "It answered 500.", 1))]
+    late = [sending.CallResult(dead.calls[0], Answer(500, "The receiver answered 500.", 1))]
     sending._conclude(dead.lease, late)
     assert WebhookDelivery.objects.get().state == "delivered"
     assert WebhookAttempt.objects.count() == 1
@@ -345,7 +346,7 @@ def test_no_answer_within_its_time_is_a_failure(
     send()
     (delivery,) = deliveries(api, webhook)
     (attempt,) = delivery["tries"]
-    assert (attempt["responseStatus"], attempt["error"]) == (None, "There was no answer within 0.2 s.")
+    assert (attempt["responseStatus"], attempt["error"]) == (None, "The receiver did not answer within 0.2 s.")
     assert delivery["nextAttemptAt"]
 
 
@@ -357,7 +358,7 @@ def test_nobody_listening_is_a_failure(api: APIClient, loopback: None) -> None:
     send()
     (attempt,) = deliveries(api, webhook)[0]["tries"]
     assert attempt["responseStatus"] is None
-    assert attempt["error"].startswith("No connection: ")
+    assert attempt["error"].startswith("Connection failed: ")
 
 
 # --- addresses inside ------------------------------------------------------------------------------------
@@ -373,7 +374,7 @@ def test_a_redirect_is_a_failure_and_not_followed(api: APIClient, server: Receiv
         assert inside.requests == []
     attempts = [delivery["tries"][0] for delivery in deliveries(api, webhook)]
     assert [attempt["responseStatus"] for attempt in attempts] == [307, 302]
-    assert all("redirects are not followed" in attempt["error"] for attempt in attempts)
+    assert all("Redirects are not followed" in attempt["error"] for attempt in attempts)
 
 
 def test_a_name_that_leads_inside_later_is_refused(
@@ -395,7 +396,7 @@ def test_a_name_that_leads_inside_later_is_refused(
     assert server.requests == []
     (attempt,) = deliveries(api, webhook)[0]["tries"]
     assert attempt["responseStatus"] is None
-    assert attempt["error"] == "It leads to 127.0.0.1, an address where webhooks may not go."
+    assert attempt["error"] == "The host resolves to 127.0.0.1, which is not a public address."
     settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     due_now()
     send()
@@ -507,6 +508,19 @@ def test_a_rotated_secret_and_the_one_before_both_verify(api: APIClient, server:
     assert first["secret"] not in Webhook.objects.get().sealed
 
 
+def test_a_secret_that_no_known_key_opens_is_replaced(api: APIClient, server: Receiver, settings: Any) -> None:
+    first = create(api, server.url())
+    settings.SECRET_KEY = "changed" * 10
+    second = api.post(f"{WEBHOOKS}{first['id']}/rotate-secret/")
+    assert second.status_code == 200, second.content
+    api.post(f"{WEBHOOKS}{first['id']}/test/")
+    send()
+    (request,) = server.requests
+    assert request.verified(second.json()["secret"])["eventType"] == "webhook.tested"
+    with pytest.raises(WebhookVerificationError):
+        request.verified(first["secret"])
+
+
 def test_a_test_goes_to_that_webhook_alone_whatever_it_asks_for(api: APIClient, server: Receiver) -> None:
     one, two = create(api, server.url("/one"), "payment.*"), create(api, server.url("/two"), "*")
     answer = api.post(f"{WEBHOOKS}{one['id']}/test/")
@@ -609,6 +623,41 @@ def test_a_deleted_webhook_keeps_no_secret_and_goes_with_its_log(api: APIClient,
     Webhook.objects.update(deleted_at=timezone.now() - timedelta(hours=2))
     assert retention.prune() == 1
     assert not Webhook.objects.exists()
+
+
+def test_a_delivery_that_cannot_be_made_into_a_request_harms_none_of_the_others(
+    api: APIClient, server: Receiver
+) -> None:
+    bad, good = create(api, server.url("/bad")), create(api, server.url("/good"))
+    for webhook in (bad, good):
+        api.post(f"{WEBHOOKS}{webhook['id']}/test/")
+    broken = secrets._box().encrypt(b'{"secrets": 1}').decode()
+    Webhook.objects.filter(id=bad["id"]).update(sealed=broken)
+    send()
+    assert [request.path for request in server.requests] == ["/good"]
+    (failed,), (delivered,) = deliveries(api, bad), deliveries(api, good)
+    assert delivered["status"] == "delivered"
+    assert failed["status"] == "pending"
+    assert "ValidationError" in WebhookAttempt.objects.get(delivery_id=failed["id"]).error
+
+
+def test_an_answer_that_no_text_can_hold_harms_none_of_the_others(
+    api: APIClient, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = create(api, server.url("/bad")), create(api, server.url("/good"))
+    for webhook in (bad, good):
+        api.post(f"{WEBHOOKS}{webhook['id']}/test/")
+    parse = addresses.parse
+
+    def names_what_it_read(url: str) -> Any:
+        if url.endswith("/bad"):
+            raise RuntimeError("read \udcff\0")
+        return parse(url)
+
+    monkeypatch.setattr("notifications.webhooks.client.parse", names_what_it_read)
+    send()
+    assert deliveries(api, good)[0]["status"] == "delivered"
+    assert "read \\udcff" in WebhookAttempt.objects.get(delivery_id=deliveries(api, bad)[0]["id"]).error
 
 
 def test_a_secret_that_cannot_be_read_is_nobodys_failure(api: APIClient, server: Receiver, settings: Any) -> None:

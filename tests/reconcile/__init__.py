@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from events.verify import differences
+from events.log.verify import differences
 from tests.reconcile.goods import goods
 from tests.reconcile.history import history
 from tests.reconcile.mail import mail

@@ -11,7 +11,7 @@ from inventory.models import Hold, ReservationState, Stock
 from orders.models import OrderLine
 from tests.reconcile.statuses import KEPT
 
-SOLD = F("quantity") - F("returned_quantity")
+SOLD = F("quantity") - F("returned_quantity") - F("cancelled_quantity")
 
 
 def goods(stocked: dict[str, int]) -> list[str]:
@@ -28,10 +28,11 @@ def _held() -> list[str]:
 def _sold(stocked: dict[str, int]) -> list[str]:
     now = dict(Stock.objects.values_list("product_id").annotate(total=Sum("on_hand")))
     sold = dict(OrderLine.objects.filter(order__status__in=KEPT).values_list("sku").annotate(total=Sum(SOLD)))
+    gone = dict(Hold.objects.values_list("stock__product_id").annotate(total=Sum("written_off")))
     return [
-        f"{sku}: {before} - {sold.get(sku, 0)} sold is not {now.get(sku)}"
+        f"{sku}: {before} - {sold.get(sku, 0)} sold - {gone.get(sku, 0)} written off is not {now.get(sku)}"
         for sku, before in stocked.items()
-        if before - sold.get(sku, 0) != now.get(sku)
+        if before - sold.get(sku, 0) - gone.get(sku, 0) != now.get(sku)
     ]
 
 
@@ -41,7 +42,7 @@ def _by_order() -> list[str]:
     holds = Hold.objects.filter(reservation__state=ReservationState.COMMITTED)
     committed: Counter[tuple[UUID, str]] = Counter()
     for order, sku, quantity in holds.values_list(
-        "reservation_id", "stock__product_id", F("quantity") - F("restocked")
+        "reservation_id", "stock__product_id", F("quantity") - F("restocked") - F("written_off")
     ):
         committed[order, sku] += quantity
     wanted = Counter({(order, sku): quantity for order, sku, quantity in lines})

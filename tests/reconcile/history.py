@@ -9,7 +9,10 @@ from django.db.models import Count, Max, Min
 from events.models import StoredEvent
 from orders.models import Order
 
-FULFILMENT = {"shipped", "delivered", "returned"}
+FULFILMENT = {
+    "shipped", "items_cancelled", "delivered", "returned", "return_requested", "return_approved", "return_rejected",
+    "return_received", "return_refunded",
+}  # fmt: skip
 DECIDED = (["created", "cancelled"], ["created", "confirmed"], ["created", "confirmed", "cancelled"])
 
 

@@ -12,7 +12,8 @@ from orders.models import Order
 
 TOLD = {
     "order.confirmed": "confirmed", "order.cancelled": "cancelled", "order.shipped": "shipped",
-    "order.returned": "returned",
+    "order.returned": "returned", "order.items_cancelled": "part", "payment.refunded": "refunded",
+    "order.return_requested": "requested", "order.return_approved": "approved", "order.return_rejected": "rejected",
 }  # fmt: skip
 """Of what customers get a mail, and how its subject ends."""
 
@@ -21,7 +22,7 @@ def mail(mail_dir: Path) -> list[str]:
     numbers = dict(Order.objects.values_list("number", "id"))
     headers = BytesHeaderParser()
     subjects = [headers.parsebytes(file.read_bytes())["Subject"] for file in mail_dir.glob("*.eml")]
-    found = Counter((str(numbers[subject.split()[2]]), subject.rpartition(" ")[2]) for subject in subjects)
+    found = Counter((str(numbers[subject.split()[2].rstrip(":")]), subject.rpartition(" ")[2]) for subject in subjects)
     told = StoredEvent.objects.filter(type__in=TOLD).values_list("stream", "type")
     wanted = Counter((stream.partition(":")[2], TOLD[type_]) for stream, type_ in told)
     sent = StoredEvent.objects.filter(type="notification.sent").values("data__notificationId").distinct().count()

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db.models import Sum
 
-from orders.models import Order, Return
+from orders.models import Cancellation, Order, RefundRequest, Return
 from payments.models import Payment, Refund
 from tests.reconcile.statuses import KEPT
 
@@ -31,13 +31,18 @@ def _orders(books: Books) -> list[str]:
     problems = []
     payments = {str(payment.order_id): payment for payment in Payment.objects.all()}
     orders = {str(id_): (status, total) for id_, status, total in Order.objects.values_list("id", "status", "total")}
-    returned = dict(Return.objects.values_list("order_id").annotate(total=Sum("refund")))
+    received = Return.objects.filter(status__in=["received", "refunded"])
+    back_of: Counter[UUID] = Counter()
+    for rows, amount in ((received, "refund"), (Cancellation.objects, "refund"), (RefundRequest.objects, "amount")):
+        back_of.update(dict(rows.values_list("order_id").annotate(total=Sum(amount))))
     for id_, (status, total) in orders.items():
         live = [row for row in books[id_] if row["status"] != "voided"]
-        if status in KEPT:
-            back = returned.get(UUID(id_), Decimal(0))
+        if not total:
+            right = not live
+        elif status in KEPT:
+            back = Decimal(back_of[UUID(id_)])
             paid = "succeeded" if not back else "refunded" if back == total else "partially_refunded"
-            right = len(live) == 1 and live[0]["status"] == "captured" and live[0]["amount"] == f"{total:.2f}"
+            right = len(live) == 1 and live[0]["status"] == "captured" and Decimal(live[0]["amount"]) == total
             right = right and Decimal(live[0]["refunded"]) == back == payments[id_].refunded
             right = right and payments[id_].status == paid and payments[id_].authorization_id == live[0]["id"]
         else:

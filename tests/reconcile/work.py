@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Count
 
 from events.models import Delivery, DeliveryState, StoredEvent
-from orders.models import Order, Return
+from orders.models import Cancellation, Order, RefundRequest, Return
 from sagas.models import SagaRun, SagaStep
 from tests.reconcile.statuses import SETTLED
 
@@ -25,7 +25,7 @@ def _orders() -> list[str]:
 
 
 def _sagas() -> list[str]:
-    """One run to place each order, ended as the order did; one to undo what had been confirmed; one per return."""
+    """One run to place each order, ended as the order did; one to undo what was confirmed; one per return and so on."""
     running = SagaRun.objects.filter(state__in=["running", "compensating", "stuck"]).values_list("id", "state")
     steps = SagaStep.objects.filter(state__in=UNDER_WAY).values_list("run_id", "name", "state")
     found = Counter(SagaRun.objects.values_list("saga", "subject", "state"))
@@ -49,7 +49,11 @@ def _runs_of_orders() -> list[tuple[str, UUID, str]]:
         runs.append(("PlaceOrder", id_, "done" if was_confirmed else "undone"))
         if was_confirmed and status == "cancelled":
             runs.append(("CancelOrder", id_, "done"))
-    return runs + [("ReturnOrder", order, "done") for order in Return.objects.values_list("order_id", flat=True)]
+    returned = Return.objects.filter(status="refunded").values_list("order_id", flat=True)
+    runs += [("RefundOrder", order, "done") for order in RefundRequest.objects.values_list("order_id", flat=True)]
+    runs += [("ReturnOrder", order, "done") for order in returned]
+    runs += [("CancelItems", order, "done") for order in Cancellation.objects.values_list("order_id", flat=True)]
+    return runs
 
 
 def _deliveries() -> list[str]:

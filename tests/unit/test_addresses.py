@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from orderproject.addresses import client_address, neighbourhood
+from orderproject.api.addresses import address_block, client_address
 
 OURS = ["10.0.0.0/8", "192.0.2.7", "fd00::/8"]
 
@@ -57,4 +57,4 @@ def test_without_proxies_nobody_is_believed(settings: Any) -> None:
     ],
 )
 def test_one_host_counts_once_however_many_addresses_it_has(address: str | None, together: str) -> None:
-    assert neighbourhood(address) == together
+    assert address_block(address) == together

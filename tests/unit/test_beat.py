@@ -8,7 +8,7 @@ from celery import Celery
 from celery.beat import ScheduleEntry
 from celery.schedules import schedule
 
-from events.beat import Scheduler
+from events.worker.scheduler import Scheduler
 
 EVERY = 0.2
 SECONDS = 1.5

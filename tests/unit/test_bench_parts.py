@@ -5,18 +5,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from bench.growth.past import BLOCK, Past
-from bench.growth.story import COLUMNS, Article
+from bench.growth.history import BLOCK, History
+from bench.growth.row_template import COLUMNS, Article
 from bench.growth.text import MAIL, NUMBER, ORDER, Open, line
 from bench.soak import Looks
 from bench.whole import Memory
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MUG, POT, SPOON = (Article(sku, sku.title(), Decimal("9.90"), "EUR", "BER", 1) for sku in ("MUG", "POT", "SPOON"))
-PAST = Past(1000, 100.0, NOW, (MUG, POT, SPOON), {"events_delivery": 30.0})
+PAST = History(1000, 100.0, NOW, (MUG, POT, SPOON), {"events_delivery": 30.0})
 
 
-def rows(past: Past, table: str) -> list[dict[str, str]]:
+def rows(past: History, table: str) -> list[dict[str, str]]:
     lines = "".join(past.lines_of(table)).splitlines()
     return [dict(zip(COLUMNS[table].split(), one.split("\t"), strict=True)) for one in lines]
 

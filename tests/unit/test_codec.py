@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import Event, Money, UnknownEvent
-from events.codec import decode, encode
+from events.declare.codec import decode, encode
 from orders.events import Item, OrderCreated
 
 amounts = st.decimals(0, 10**10, places=2)

@@ -1,8 +1,11 @@
 """The sample orders: what is in the mix, and how the figures come about."""
 
+from typing import Any
+
 import pytest
 
-from orderproject.demo import SOLD_OUT, SPECIAL, USUAL, Placed, Sample, outcomes, samples, times
+from orderproject.demo import client
+from orderproject.demo.demo import SOLD_OUT, SPECIAL, USUAL, Placed, Sample, outcomes, samples, times
 
 STOCK = ["MUG", "TEAPOT"]
 
@@ -31,3 +34,19 @@ def test_figures_leave_out_what_is_open():
     assert outcomes(orders) == {"confirmed": 99, "out_of_stock": 1}
     assert times(orders) == pytest.approx((5.05, 9.9))
     assert times([]) is None
+
+
+def test_the_client_says_that_money_is_not_back(capsys: pytest.CaptureFixture[str]) -> None:
+    order: dict[str, Any] = {
+        "number": "261129-AAAAA-BBBBB", "status": "cancelled", "id": "01a2", "items": [], "cancelReason": "by mistake",
+        "total": {"amount": "19.80", "currency": "EUR"},
+        "payment": {
+            "status": "succeeded", "reason": None,
+            "refund": {"status": "failed", "amount": {"amount": "19.80", "currency": "EUR"}},
+        },
+    }  # fmt: skip
+    client._print(order)
+    assert "  refund failed 19.80 EUR" in capsys.readouterr().out.splitlines()
+    del order["payment"]["refund"]
+    client._print(order)
+    assert "refund" not in capsys.readouterr().out

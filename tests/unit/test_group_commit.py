@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import DataError, OperationalError
 
-from orders.group_commit import GroupCommit
+from orders.placing.group_commit import GroupCommit
 
 PATIENCE = 10
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from uuid import UUID, uuid4
 
 import pytest
 
 from events import Event
-from events.ids import fresh_ids, ids_of, subjects_of, texts_of
+from events.declare.ids import first_id, fresh_ids, ids_of, subjects_of, texts_of
 
 
 class Counted(Event, type="ids.counted", version="1.0", stream="number"):
@@ -23,6 +24,12 @@ def test_fresh_ids_are_of_version_7_and_in_their_order():
     assert {one.version for one in ids} == {7}
     assert sorted(set(ids)) == ids
     assert fresh_ids(0) == []
+
+
+def test_the_first_id_of_a_moment_bounds_what_is_made_from_then_on():
+    before, now, after = first_id(time.time() - 1), fresh_ids(1)[0], first_id(time.time() + 1)
+    assert before < now < after
+    assert (first_id(-1.0), first_id(1e12)) == (UUID(int=0), UUID(int=(2**48 - 1) << 80))
 
 
 def test_written_and_read_as_one_by_one():

@@ -132,7 +132,7 @@ class World:
         self.settle()
 
     def repair(self) -> None:
-        """A person retries what is stuck, or skips it; as `sagas.repair` writes it."""
+        """A person retries what is stuck, or skips it; as `sagas.operations.repair` writes it."""
         undo = S in self.states.values()
         stuck = [name for name, state in self.states.items() if (state is S if undo else state in {R, F})]
         skipping = self.chance.random() < 0.3

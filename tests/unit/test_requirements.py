@@ -17,6 +17,15 @@ ASKED = [
 ]
 
 
+def test_the_example_locks_the_same_versions() -> None:
+    """It is the same kernel, so it must be tested on what this project runs on."""
+    example = (PROJECT / "examples" / "library" / "requirements.txt").read_text()
+    locked = re.findall(r"^([\w.-]+)==([\w.]+)", example, re.MULTILINE)
+    shared = [(name, version) for name, version in locked if name in LOCKED]
+    assert len(shared) > 15
+    assert [(name, version) for name, version in shared if LOCKED[name] != version] == []
+
+
 def test_celery_is_asked_for_with_what_its_redis_transport_needs() -> None:
     (celery,) = [one for one in ASKED if one.name == "celery"]
     assert "redis" in celery.extras

@@ -34,21 +34,32 @@ def test_deployment_checks_are_clean_in_production():
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"SECRET_KEY": ""}, "SECRET_KEY must be set to a random text of at least 50 characters"),
-        ({"SECRET_KEY": "short"}, "SECRET_KEY must be set"),
-        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS must name the hosts"),
-        ({"PAYMENT_GATEWAY_URL": ""}, "PAYMENT_GATEWAY_URL must be set"),
-        ({"EMAIL_URL": ""}, "EMAIL_URL must be set"),
+        ({"SECRET_KEY": ""}, "set SECRET_KEY to a random text of at least 50 characters"),
+        ({"SECRET_KEY": "short"}, "set SECRET_KEY"),
+        ({"ALLOWED_HOSTS": ""}, "set ALLOWED_HOSTS"),
+        ({"PAYMENT_GATEWAY_URL": ""}, "set PAYMENT_GATEWAY_URL"),
+        ({"EMAIL_URL": ""}, "set EMAIL_URL"),
         ({"TRUSTED_PROXIES": "proxy"}, "'proxy' does not appear to be an IPv4 or IPv6 network"),
-        ({"BROKER_URL": "confluentkafka://kafka:9092"}, "Kafka is no broker for Celery"),
+        ({"BROKER_URL": "confluentkafka://kafka:9092"}, "Celery cannot use Kafka"),
         (
             {"BROKER_URL": "kafka:9092"},
-            "BROKER_URL begins with 'kafka'; it must be redis:// (Valkey too), rediss://, amqp://",
+            "BROKER_URL begins with 'kafka': set a URL with redis:// (also for Valkey), rediss://, amqp:// or amqps://",
         ),
-        ({"ENVIRONMENT": "staging"}, "must be production, stack or test"),
+        ({"ENVIRONMENT": "staging"}, "must be production, development, stack or test"),
     ],
 )
 def test_production_says_what_it_misses(changed, complaint):
     run = check(**changed)
     assert run.returncode != 0
     assert complaint in run.stderr
+
+
+def test_the_old_name_of_a_variable_is_read_with_a_warning():
+    program = "from django.conf import settings; print(settings.RELAY_LINGER, settings.RELAY_MAX_QUEUE_DEPTH)"
+    old = {"RELAY_PACE": "0.25", "RELAY_GATE": "7", "DJANGO_SETTINGS_MODULE": "orderproject.settings"}
+    environment = {"PATH": os.environ["PATH"], **PRODUCTION, **old}
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["0.25", "7"]
+    assert "RELAY_PACE is now called RELAY_LINGER" in run.stderr
+    assert "RELAY_GATE is now called RELAY_MAX_QUEUE_DEPTH" in run.stderr

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from orderproject.stack.configuration import from_environment
 from orderproject.stack.deployment import Deployment
 from orderproject.stack.errors import Misconfigured, UnreachableFiles
 from orderproject.stack.ports import HOST, free_port, is_free
+from orderproject.stack.process_specs import waves
 from orderproject.stack.secrets import kept_secret
+from orderproject.stack.streams import brokers
 from orderproject.stack.supervisor import STOP_WITHIN
-from orderproject.stack.table import waves
 
 
 @pytest.fixture
@@ -49,6 +51,32 @@ def test_one_port_for_two_is_refused() -> None:
         from_environment({"PORT": "5555"})
 
 
+def test_the_brokers_to_publish_to_are_started_unless_they_have_an_address() -> None:
+    environment = {"STREAMS": "kafka, rabbitmq", "STREAMS_RABBITMQ_URL": "amqp://mq//"}
+    assert from_environment(environment).streams == {"kafka": "", "rabbitmq": "amqp://mq//"}
+    assert from_environment({"STREAMS_RABBITMQ_URL": "amqp://mq//"}).streams == {}
+
+
+def test_a_broker_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="^STREAMS is 'nats'. Set it to kafka or rabbitmq"):
+        from_environment({"STREAMS": "nats"})
+
+
+def test_a_broker_that_is_not_installed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # where no port mapper is
+    found = brokers({"rabbitmq": "", "kafka": "mq:9092"}, tmp_path, lambda name: tmp_path / name)
+    assert (found.addresses, found.children) == ({"kafka": "mq:9092"}, [])
+    assert "make rabbitmq" in capsys.readouterr().out
+
+
+def test_the_publisher_runs_beside_the_relay_if_there_is_a_broker(deployment: Deployment) -> None:
+    publishing = replace(deployment, streams={"rabbitmq": "amqp://mq//"})
+    assert ["relay", "publisher"] in [[spec.name for spec in wave] for wave in waves(publishing)]
+    assert publishing.variables()["STREAMS_RABBITMQ_URL"] == "amqp://mq//"
+
+
 def test_a_port_in_use_is_not_free() -> None:
     port = free_port()
     with socket.create_server((HOST, port)):
@@ -65,16 +93,16 @@ def test_a_secret_is_made_once_and_read_by_its_owner_alone(tmp_path: Path) -> No
 
 
 def test_a_log_is_set_aside_at_the_start_and_cut_when_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "LARGEST", 10)
+    monkeypatch.setattr(logs, "MAX_BYTES", 10)
     log = tmp_path / "web.log"
     with log.open("a") as writer:
         for word, kept in (("short", "short"), (" and longer", ""), ("next", "next")):
             writer.write(word)
             writer.flush()
-            logs.keep_small(log)
+            logs.limit_size(log)
             assert log.read_text() == kept
     assert (tmp_path / "web.log.1").read_text() == "short and longer"
-    logs.set_aside(log)
+    logs.rotate(log)
     assert not log.exists()
     assert (tmp_path / "web.log.1").read_text() == "next"
 
@@ -94,7 +122,15 @@ def test_all_waves_leave_postgres_time_to_stop(deployment: Deployment) -> None:
 
 def test_the_order_of_stopping(deployment: Deployment) -> None:
     stopped = [[spec.name for spec in wave] for wave in reversed(waves(deployment))]
-    assert stopped == [["flower"], ["beat"], ["relay"], ["worker-core", "worker-network"], ["web", "live"], ["sandbox"]]
+    assert stopped == [
+        ["flower"],
+        ["beat"],
+        ["relay"],
+        ["worker-core", "worker-calls", "worker-network"],
+        ["web", "live"],
+        ["front"],
+        ["sandbox"],
+    ]
 
 
 def test_every_process_listens_on_the_loopback_address_alone(deployment: Deployment) -> None:
@@ -115,13 +151,13 @@ def test_the_least_capability_that_opens_a_closed_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: set[int], mode: int, capability: int
 ) -> None:
     program = closed_program(tmp_path, mode)
-    monkeypatch.setattr(identity, "held_capabilities", lambda: sum(1 << number for number in held))
+    monkeypatch.setattr(identity, "permitted_capabilities", lambda: sum(1 << number for number in held))
     assert identity.capability_to_reach(program, tmp_path / "data") == capability
 
 
 def test_no_capability_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = closed_program(tmp_path, 0o755)
-    monkeypatch.setattr(identity, "held_capabilities", lambda: 0)
+    monkeypatch.setattr(identity, "permitted_capabilities", lambda: 0)
     with pytest.raises(UnreachableFiles, match=r"chmod o\+x"):
         identity.capability_to_reach(program, tmp_path / "data")
 

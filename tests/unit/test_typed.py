@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from orderproject.applications import PACKAGES
 from orderproject.stack.processes import PROJECT
 
 THREADS, KINDS = 16, 100
@@ -13,7 +14,7 @@ PROGRAM = f"""
 import sys, threading
 from typing import Annotated
 import msgspec
-from events.typed import convert, decoder
+from web.typed import convert, decoder
 
 sys.setswitchinterval(1e-6)
 
@@ -48,13 +49,12 @@ for _ in range({KINDS}):
         thread.join()
 print(sum(met))
 """
-OURS = ("events", "sagas", "orders", "inventory", "payments", "notifications", "orderproject")
 LOOKS = re.compile(r"msgspec\.convert\(|json\.Decoder\(|json\.decode\(.*type=")
 ALLOWED = {
-    "events/typed.py": "here it is done one at a time",
+    "web/typed.py": "here it is done one at a time",
     "payments/sandbox/commands.py": "a program of one thread",
     "payments/sandbox/wire.py": "a program of one thread",
-    "orderproject/wire.py": "into no type",
+    "web/wire.py": "into no type",
 }
 
 
@@ -68,7 +68,7 @@ def test_nobody_finds_a_type_half_known() -> None:
 def test_nothing_else_lets_msgspec_look_at_types() -> None:
     used = {
         str(path.relative_to(PROJECT))
-        for package in OURS
+        for package in PACKAGES
         for path in Path(PROJECT, package).rglob("*.py")
         if LOOKS.search(path.read_text())
     }

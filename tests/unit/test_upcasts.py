@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
 
-from events import DeclarationError, Event, Queue, UnknownEvent, registry, subscribe, subscribers, upcast, upcasts
+from events import DeclarationError, Event, UnknownEvent, upcast
 from events.checks import old_events_are_readable
-from events.codec import decode
+from events.declare import subscribers, upcasts
+from events.declare.codec import decode
+from events.declare.event import DECLARED
+from events.delivery.subscribe import subscribe
+from orders.events import ORDERS
 
 
 @pytest.fixture(autouse=True)
-def _declared_for_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def _declared_for_this_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is declared inside is forgotten after it."""
-    monkeypatch.setattr(registry, "_events", dict(registry._events))
     monkeypatch.setattr(upcasts, "_upcasts", dict(upcasts._upcasts))
     monkeypatch.setattr(subscribers, "_subscribers", dict(subscribers._subscribers))
+    with patch.dict(DECLARED):
+        yield
 
 
 def parcel() -> type[Event]:
@@ -101,7 +108,7 @@ def test_the_check_names_who_listens_to_an_older_version() -> None:
 
     with_upcasts()
 
-    @subscribe(Old, queue=Queue.ORDERS)
+    @subscribe(Old, queue=ORDERS)
     def weigh(event: Old) -> None: ...
 
     (problem,) = old_events_are_readable(None)

@@ -1,1 +1,1 @@
-"""Orders as a good user of DBOS writes them: one durable workflow per order, on the order's own PostgreSQL database."""
+"""Orders implemented well with DBOS: one durable workflow per order, in the PostgreSQL database of the orders."""

@@ -1,4 +1,4 @@
-"""`python -m bench.peers.dbos_orders --variant queue --scenario throughput --orders 2000 …`"""
+"""`python -m bench.peers.dbos_orders --variant queue --scenario throughput --orders 2000 …` measures DBOS."""
 
 import argparse
 import os
@@ -17,8 +17,8 @@ FEEDERS = 2
 def arguments() -> argparse.Namespace:
     parser = command.parser("bench.peers.dbos_orders", ["queue", "direct"])
     parser.add_argument("--processes", type=int, default=PROCESSES)
-    parser.add_argument("--threads", type=int, help="workflows at a time in each process")
-    parser.add_argument("--polling", type=float, default=POLLING, help="seconds between two looks into the queue")
+    parser.add_argument("--threads", type=int, help="concurrent workflows per process")
+    parser.add_argument("--polling", type=float, default=POLLING, help="seconds between polls of the queue")
     parser.add_argument("--feeders", type=int, default=FEEDERS, help="threads that place orders into the queue")
     options = parser.parse_args()
     options.threads = options.threads or THREADS[options.variant]
@@ -33,7 +33,7 @@ def main() -> None:
         "PEER_POLLING": str(options.polling),
         **environment(options.gateway),
     }
-    # Only now: the datasource reads the environment when it is imported.
+    # Imported late, because the datasource reads the environment on import.
     from bench.peers.dbos_orders.peer import Direct, Queued
 
     variants = {"queue": Queued, "direct": Direct}

@@ -1,4 +1,4 @@
-"""The processes that run workflows, and the threads that place orders."""
+"""Starts the processes that run workflows and the threads that place orders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORKER = "bench.peers.dbos_orders.worker"
 
 
 class DbosOrders(Peer):
-    """What both variants have in common."""
+    """The common part of both variants."""
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.name = f"dbos-{options.variant}"
@@ -105,7 +105,7 @@ class Queued(DbosOrders):
 
 
 class Direct(DbosOrders):
-    """Each process places orders and calls their workflows itself, from threads."""
+    """Each process places orders and calls their workflows from threads."""
 
     def start(self) -> None:
         self._running = [self._workers.start("-m", WORKER, "direct", str(n)) for n in range(self._processes)]

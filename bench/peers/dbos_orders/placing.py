@@ -1,4 +1,4 @@
-"""Accept an order: its rows, and in the same transaction its place in DBOS's queue."""
+"""Accepts an order: writes its rows and enqueues its workflow in the same transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORKFLOW = "fulfil"
 
 
 def insert(engine: sa.Engine, basket: Basket) -> tuple[int, str]:
-    """The order's number and total."""
+    """Writes an order; returns its id and total."""
     with engine.begin() as connection:
         return _insert(connection, basket), str(basket.total)
 

@@ -1,4 +1,4 @@
-"""DBOS as this peer runs it."""
+"""The configuration of DBOS for this peer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def launch(executor: str, threads: int) -> None:
         "executor_id": executor,
         "system_database_url": os.environ["DATABASE_URL"],
         "sys_db_pool_size": threads + 4,
-        # By default it asks each connection for a sign of life before each use.
+        # By default SQLAlchemy checks each connection before each use.
         "db_engine_kwargs": {"pool_pre_ping": False},
         "log_level": "WARNING",
     }

@@ -1,4 +1,4 @@
-"""The shop's tables, and what their rows say. DBOS keeps its own in the schema `dbos` of the same database."""
+"""The shop's tables and queries. DBOS keeps its own tables in the schema `dbos` of the same database."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TIMESTAMP
@@ -95,7 +95,7 @@ def times(engine: sa.Engine, after: int) -> list[Times]:
 
 
 def problems(engine: sa.Engine) -> list[str]:
-    """Over all orders."""
+    """The problems of all orders."""
     with engine.connect() as connection:
         counts = dict(connection.execute(COUNTS).mappings().one())
         wrong = connection.execute(WRONG_STOCK, {"plenty": PLENTY}).all()

@@ -1,7 +1,7 @@
-"""`python -m bench.peers.dbos_orders.worker queue|direct NUMBER`: one process that runs workflows.
+"""`python -m bench.peers.dbos_orders.worker queue|direct NUMBER`: a process that runs workflows.
 
-A worker of the queue takes what is enqueued. A direct one reads lines: `place SEED COUNT` places so many orders and
-calls the workflow of each at once, `drain REMAINDER OF` calls those of the orders that are there; both from threads.
+A queue worker runs enqueued workflows. A direct worker reads commands from stdin: `place SEED COUNT` places orders and
+immediately calls the workflow of each; `drain REMAINDER OF` calls the workflows of existing orders. Both use threads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.peers.whole.processes import READY
 
 
 def main() -> None:
-    settings.configure(USE_TZ=True)  # of Django, the mails alone
+    settings.configure(USE_TZ=True)  # only Django's e-mails are used
     django.setup()
     mode, number = sys.argv[1], sys.argv[2]
     threads = int(os.environ["PEER_THREADS"])

@@ -1,4 +1,4 @@
-"""One durable workflow per order. What it does to the shop's tables commits together with DBOS's checkpoint of it."""
+"""One durable workflow per order. Each step's changes commit together with its DBOS checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.peers.whole.baskets import EMAIL
 
 
 class OutOfStock(Exception):
-    """Nothing is held of this order."""
+    """The stock is too low; nothing is held for the order."""
 
 
 @cache
@@ -32,7 +32,7 @@ def mail() -> EmailBackend:
 
 
 def engine(pool: int) -> sa.Engine:
-    """For the shop's tables; its connections are kept, and asked for no sign of life before each use."""
+    """The engine for the shop's tables. It keeps connections and does not check them before each use."""
     url = sa.make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg")
     return sa.create_engine(url, pool_size=pool, max_overflow=0)
 
@@ -57,7 +57,7 @@ def fulfil(order_id: int, total: str) -> None:
 
 @datasource.transaction(isolation_level="READ COMMITTED")
 def hold_stock(order_id: int) -> None:
-    """All lines or none; the condition on the row refuses what is not there."""
+    """Holds all lines or none. The condition in the UPDATE refuses lines without enough stock."""
     connection = datasource.sql_session().connection()
     for line in connection.execute(bought(order_id)):
         held = connection.execute(
@@ -103,5 +103,5 @@ def send_confirmation(order_id: int, total: str) -> None:
 
 
 def bought(order_id: int) -> sa.Select[tuple[str, int]]:
-    """In the order of SKUs, so that two orders never wait for each other in a circle."""
+    """The lines sorted by SKU, so that two orders cannot deadlock."""
     return sa.select(lines.c.sku, lines.c.quantity).where(lines.c.order_id == order_id).order_by(lines.c.sku)

@@ -1,7 +1,7 @@
 """`python -m bench.peers.django_outbox --database-url U --stomp-port P --messages 5000`: messages relayed per second.
 
-What `manage.py publish` does in its loop, once over as many rows as there are. The rows are there before the clock
-starts; publishing ends with the commit that marks them all as sent. Prints seconds and messages as JSON.
+It runs one iteration of the loop of `manage.py publish` over all rows. The rows exist before the clock starts;
+publishing ends with the commit that marks all of them as sent. Prints seconds and messages as JSON.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def main() -> None:
         "DATABASE_URL": options.database_url,
         "STOMP_PORT": str(options.stomp_port),
     }
-    # Only now: both read the environment when they are imported.
+    # Imported late, because both read the environment on import.
     import django
 
     django.setup()
@@ -41,7 +41,7 @@ def main() -> None:
 
     producer = factory_producer()
     fill(100)
-    producer.publish_message_from_database()  # connections, imports, first plans
+    producer.publish_message_from_database()  # a warm-up: connections, imports, first plans
     fill(options.messages)
     began = time.perf_counter()
     producer.publish_message_from_database()

@@ -1,4 +1,4 @@
-"""A private RabbitMQ node that speaks STOMP, which its own distribution has as a plugin."""
+"""A private RabbitMQ node with the STOMP plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What django-outbox-pattern needs. The addresses come from the environment."""
+"""Minimal Django settings for django-outbox-pattern. The addresses come from the environment."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""Orders as a good team writes them with Celery alone: models, one chord per order, no log of events."""
+"""Orders implemented well with plain Celery: models and one chord per order, without an event log."""
 
 from bench.peers.plain_celery.app import app
 

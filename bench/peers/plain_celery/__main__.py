@@ -1,4 +1,4 @@
-"""`python -m bench.peers.plain_celery --variant prefork --scenario throughput --orders 2000 …`"""
+"""`python -m bench.peers.plain_celery --variant prefork --scenario throughput --orders 2000 …` measures Celery."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ FEEDERS = 2
 def arguments() -> argparse.Namespace:
     parser = command.parser("bench.peers.plain_celery", ["prefork", "solo"])
     parser.add_argument("--concurrency", type=int, help="prefork: processes; solo: workers")
-    parser.add_argument("--prefetch", type=int, help="messages that a process may hold ahead")
+    parser.add_argument("--prefetch", type=int, help="messages that a process prefetches")
     parser.add_argument("--feeders", type=int, default=FEEDERS, help="threads that place orders")
     parser.add_argument("--header-results", choices=["ignored", "kept"], default="ignored")
     options = parser.parse_args()
@@ -36,7 +36,7 @@ def main() -> None:
         "PEER_HEADER_RESULTS": options.header_results,
         **environment(options.gateway),
     }
-    # Only now: both read the environment when they are imported.
+    # Imported late, because both read the environment on import.
     import django
 
     django.setup()

@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bench.peers.plain_celery.settin
 
 app = Celery("plain_celery")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.set_default()  # for the threads that feed it too
+app.set_default()  # also for the threads that place orders
 app.autodiscover_tasks()
 
 

@@ -1,4 +1,4 @@
-"""What the rows say: how far the orders are, and whether everything adds up."""
+"""Queries of progress and the reconciliation of all rows."""
 
 from django.db import connection
 from django.db.models import Count, Max, Q, Sum
@@ -24,7 +24,7 @@ def times(after: int) -> list[Times]:
 
 
 def problems() -> list[str]:
-    """Over all orders. The connection may be any."""
+    """The problems of all orders. Works with any connection."""
     found = []
     orders = Order.objects.aggregate(
         placed=Count("pk"), confirmed=Count("pk", filter=Q(status=Status.CONFIRMED)), mails=Sum("mails")

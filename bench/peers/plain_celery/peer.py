@@ -1,4 +1,4 @@
-"""Celery's workers and the threads that feed them."""
+"""Starts Celery's workers and the threads that place orders."""
 
 import argparse
 import os

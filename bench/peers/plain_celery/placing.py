@@ -1,4 +1,4 @@
-"""Accept an order: its rows, and after their commit the chord that fulfils it."""
+"""Accepts an order: writes its rows and, after the commit, sends the chord that fulfils it."""
 
 from celery import chord
 from django.db import transaction

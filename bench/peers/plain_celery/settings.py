@@ -1,4 +1,4 @@
-"""Only what the tasks need. The addresses come from the environment."""
+"""Minimal Django settings for the tasks. The addresses come from the environment."""
 
 import os
 from typing import Any
@@ -26,14 +26,14 @@ DEFAULT_FROM_EMAIL = "orders@example.com"
 
 CELERY_BROKER_URL = os.environ["REDIS_URL"]
 CELERY_RESULT_BACKEND = os.environ["REDIS_URL"]
-# Without it Celery closes the database connection before and after every task, whatever CONN_MAX_AGE says.
+# Without it, Celery closes the database connection before and after every task, regardless of CONN_MAX_AGE.
 CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
-# Celery's manual wants the results of a chord's header kept. With Redis the chord collects them by itself, so keeping
-# them for others stores two more an order, and gives nothing.
+# Celery's manual says to keep the results of a chord's header. With Redis the chord collects them itself, so keeping
+# them would store two more results per order without a benefit.
 IGNORE_HEADER_RESULTS = os.environ.get("PEER_HEADER_RESULTS", "ignored") == "ignored"
 CELERY_RESULT_EXPIRES = 600
 CELERY_TASK_ACKS_LATE = True

@@ -1,4 +1,4 @@
-"""Each may run twice: the rows say what is done already, and the gateway answers one key once."""
+"""The tasks. Each is idempotent: the rows record what is done, and the gateway acts once per key."""
 
 from decimal import Decimal
 from functools import cache
@@ -29,7 +29,7 @@ def processor() -> gateway.Gateway:
 
 @shared_task(ignore_result=IGNORE_HEADER_RESULTS, **RETRIED)
 def hold_stock(order_id: int) -> bool:
-    """Whether the stock is held: of all lines, or of none."""
+    """Holds the stock of all lines or of none; returns whether it is held."""
     with transaction.atomic():
         lines = list(Line.objects.select_for_update().filter(order_id=order_id).order_by("sku"))
         if lines[0].held:
@@ -42,14 +42,14 @@ def hold_stock(order_id: int) -> bool:
 
 
 def take(line: Line) -> bool:
-    """False where there is not enough: the condition on the row refuses."""
+    """Holds one line; returns False if the stock is too low, because the condition in the UPDATE fails."""
     enough = Stock.objects.filter(sku=line.sku, available__gte=line.quantity)
     return bool(enough.update(available=F("available") - line.quantity, held=F("held") + line.quantity))
 
 
 @shared_task(ignore_result=IGNORE_HEADER_RESULTS, **RETRIED)
 def authorize_payment(order_id: int, total: str) -> str:
-    """The authorization's id, or "" where the card was declined."""
+    """Returns the authorization's id, or "" if the card was declined."""
     begun = timezone.now()
     amount = Decimal(total)
     try:
@@ -63,7 +63,7 @@ def authorize_payment(order_id: int, total: str) -> str:
 
 @shared_task(**RETRIED)
 def complete(outcomes: tuple[bool, str], order_id: int) -> None:
-    """Captures, sells what is held, confirms; or gives everything back."""
+    """Captures the payment, sells the held stock and confirms; or releases and voids everything."""
     held, authorization = outcomes
     if not (held and authorization):
         cancel(order_id, held, authorization)

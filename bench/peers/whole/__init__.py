@@ -1,5 +1,5 @@
-"""What the peers that do the whole work of an order share: what is ordered, the card processor, the runs."""
+"""Shared by the peers that process complete orders: baskets, the card processor, the scenarios."""
 
 import gc
 
-gc.set_threshold(100_000, 20, 100)  # as the project does: its peers shall have what it has
+gc.set_threshold(100_000, 20, 100)  # the project's setting, so that peers have the same advantage

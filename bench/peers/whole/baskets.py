@@ -1,4 +1,4 @@
-"""What is ordered: the same for every contender."""
+"""The orders to place, the same for every contender."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def price(sku: str) -> Decimal:
 
 
 def baskets(count: int, seed: int = 1) -> Iterator[Basket]:
-    """Two different SKUs each, quantities one and two; the same ones for the same seed."""
+    """Baskets of two different SKUs with quantities one and two. The same seed gives the same baskets."""
     chance = random.Random(seed)
     for _ in range(count):
         skus = chance.sample(SKUS, len(QUANTITIES))

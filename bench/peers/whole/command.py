@@ -1,4 +1,4 @@
-"""The command line of a peer, and the line of JSON that it prints last."""
+"""The command line of a peer and its output, a line of JSON at the end."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from bench.sample import Sample
 
 
 def parser(program: str, variants: Sequence[str]) -> argparse.ArgumentParser:
-    """Settings that only this peer has are added by it."""
+    """The common arguments. Each peer adds its own settings."""
     arguments = argparse.ArgumentParser(prog=f"python -m {program}")
     arguments.add_argument("--variant", choices=variants, required=True)
     arguments.add_argument("--scenario", choices=["throughput", "drain", "light"], default="throughput")
     arguments.add_argument("--orders", type=int, default=2000)
-    arguments.add_argument("--rate", type=float, default=10.0, help="orders a second under light load")
+    arguments.add_argument("--rate", type=float, default=10.0, help="orders per second under light load")
     arguments.add_argument("--database-url", required=True)
     arguments.add_argument("--redis-url", required=True)
-    arguments.add_argument("--gateway", default=INPROCESS, help=f"{INPROCESS}, or the sandbox's address")
+    arguments.add_argument("--gateway", default=INPROCESS, help=f"{INPROCESS}, or the URL of the sandbox")
     arguments.add_argument("--quick", action="store_true", help="10 s of light load instead of 60")
     return arguments
 
 
 def run(options: argparse.Namespace, peer: Peer) -> None:
-    """Runs the scenario, reads the books, stops everything and prints the sample."""
-    # Whoever ends this program ends its workers.
+    """Runs the scenario, reconciles, stops everything and prints the sample."""
+    # Stops the workers also when this program is terminated.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     cost = Cost(options.database_url, options.redis_url)
     scenarios: dict[str, Callable[[], dict[str, float]]] = {

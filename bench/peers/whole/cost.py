@@ -1,4 +1,4 @@
-"""CPU seconds of everything that takes part: this process, its children, and both servers."""
+"""CPU seconds of all processes of a run: this process, its children, and both servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psutil
 
 
 class Cost:
-    """Needs to see whose the servers' ports are: root, or the same user. `None` where it may not."""
+    """Finds the servers by their ports, which requires root or the same user. None without permission."""
 
     def __init__(self, *server_urls: str) -> None:
         ports = {urlsplit(url).port for url in server_urls}
@@ -30,7 +30,7 @@ class Cost:
         self._roots += [psutil.Process(pid) for pid in found]
 
     def seconds(self) -> float | None:
-        """Since each process began; those that ended count by their parents."""
+        """CPU seconds since each process started. Ended children count for their parents."""
         if not self._complete:
             return None
         everyone = {process.pid: process for root in self._roots for process in (root, *root.children(recursive=True))}

@@ -1,4 +1,4 @@
-"""The card processor as a blocking client sees it: in this process, or the project's sandbox over HTTP."""
+"""Blocking clients of the card processor: in this process, or the project's sandbox over HTTP."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from bench.peers.whole.baskets import CARD, CURRENCY
 
 INPROCESS = "inprocess"
 ADDRESS = "PEER_GATEWAY"
-"""The environment variable that tells worker processes which one to call."""
+"""The environment variable that names the gateway for worker processes."""
 RUN = "PEER_RUN"
-"""The one that tells runs apart, whose orders have the same numbers at the same sandbox."""
+"""The environment variable with the id of the run, because several runs use the same order numbers at one sandbox."""
 
 
 class GatewayUnavailable(Exception):
-    """Nobody knows whether it happened: ask again with the same key."""
+    """It is unknown whether the call took effect. Retry with the same key."""
 
 
 class GatewayError(Exception):
-    """We asked for something that makes no sense; asking again would not help."""
+    """The request was invalid. A retry does not help."""
 
 
 class Declined(Exception):
-    """The processor said no, and will say so again."""
+    """The processor refused the call, and a retry would be refused too."""
 
 
 class Gateway(Protocol):
     def authorize(self, reference: str, amount: Decimal, key: str) -> str:
-        """The authorization's id. Asked again with the same key it answers the same."""
+        """Returns the authorization's id. Idempotent per key."""
         ...
 
     def capture(self, authorization_id: str, key: str) -> None: ...
@@ -42,7 +42,7 @@ class Gateway(Protocol):
 
 
 class InProcess:
-    """Answers at once."""
+    """Answers immediately."""
 
     def authorize(self, reference: str, amount: Decimal, key: str) -> str:
         return f"auth-{reference}"
@@ -55,7 +55,7 @@ class InProcess:
 
 
 class Http:
-    """urllib3 itself, with connections kept: requests does the same with it at twice the cost."""
+    """Uses urllib3 directly with persistent connections, because requests costs twice as much CPU."""
 
     def __init__(self, url: str, run: str, connections: int) -> None:
         self._url = url.rstrip("/")
@@ -90,11 +90,11 @@ class Http:
 
 
 def environment(address: str) -> dict[str, str]:
-    """For the workers of one run."""
+    """The environment variables for the workers of one run."""
     return {ADDRESS: address, RUN: uuid.uuid4().hex}
 
 
 def chosen(connections: int = 100) -> Gateway:
-    """The one that the environment names."""
+    """The gateway that the environment names."""
     address = os.environ.get(ADDRESS, INPROCESS)
     return InProcess() if address == INPROCESS else Http(address, os.environ[RUN], connections)

@@ -1,4 +1,4 @@
-"""Start worker processes, wait until they say that they are ready, and stop them."""
+"""Starts worker processes, waits until they report that they are ready, and stops them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ READY = b"worker is ready"
 
 
 class WorkerFailed(Exception):
-    """A worker process ended or did not become ready; the message shows the end of its log."""
+    """A worker process ended or did not become ready. The message contains the end of its log."""
 
 
 class Workers:
-    """Processes of this Python, each with a log in `folder`; pinned to the cores that the caller has."""
+    """Python processes with logs in `folder`. They inherit the cores of the caller."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class Workers:
         return process
 
     def wait_ready(self, times: int = 1, timeout: float = 60.0) -> None:
-        """Until each has said `READY` so many times."""
+        """Waits until each process has printed `READY` this many times."""
         deadline = time.monotonic() + timeout
         for process, log in self._running:
             while log.read_bytes().count(READY) < times:
@@ -46,7 +46,7 @@ class Workers:
                 time.sleep(0.02)
 
     def check(self) -> None:
-        """Raises if one has ended."""
+        """Raises WorkerFailed if a process has ended."""
         for process, log in self._running:
             if process.poll() is not None:
                 raise WorkerFailed(self._tail(log))
@@ -64,7 +64,7 @@ class Workers:
                 process.stdin.close()
 
     def complaints(self) -> list[str]:
-        """Lines in the logs that tell of an error."""
+        """The error lines in the logs."""
         lines = (line for _, log in self._running for line in log.read_text(errors="replace").splitlines())
         return [line[:200] for line in lines if "ERROR" in line or "CRITICAL" in line or "Traceback" in line]
 

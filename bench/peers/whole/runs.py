@@ -1,4 +1,4 @@
-"""The scenarios, the same for each peer that does the whole work of an order."""
+"""The scenarios, the same for each peer that processes complete orders."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bench.peers.whole.cost import Cost
 
 WARM_UP = 40
 LIGHT_SECONDS = 60
-LIGHT_SECONDS_QUICK = 10
+LIGHT_SECONDS_QUICK = 8
 PATIENCE = 120.0
-"""Seconds without one more finished order, after which a run has failed."""
+"""Seconds without a newly finished order after which a run fails."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """Of one order. `begun` is the first work on it after placing, `finished` the mail sent."""
+    """The times of one order. `begun` is the start of the first work after placing; `finished`, the e-mail sent."""
 
     placed: datetime
     begun: datetime
@@ -28,7 +28,7 @@ class Times:
 
 
 class Peer(ABC):
-    """One contender with its schema, its worker processes and its books."""
+    """A contender with its schema, its worker processes and its reconciliation."""
 
     name: str
     settings: dict[str, str]
@@ -43,44 +43,44 @@ class Peer(ABC):
 
     @abstractmethod
     def place(self, orders: int) -> None:
-        """Places so many as fast as it can; may return before they are finished."""
+        """Places orders as fast as possible. It can return before they are finished."""
 
     @abstractmethod
     def place_one(self) -> None: ...
 
     @abstractmethod
     def backlog(self, orders: int) -> None:
-        """Places so many while no worker runs."""
+        """Places orders while no worker runs."""
 
     def drain(self) -> None:
-        """Starts workers on the backlog."""
+        """Starts the workers, which process the backlog."""
         self.start()
 
     @abstractmethod
     def last_order(self) -> int:
-        """The highest number of an order, 0 where there is none."""
+        """The highest order number, or 0 without orders."""
 
     @abstractmethod
     def finished(self, after: int) -> int:
-        """How many orders with a number above `after` are confirmed and mailed."""
+        """The number of orders above the number `after` that are confirmed and mailed."""
 
     @abstractmethod
     def times(self, after: int) -> list[Times]: ...
 
     @abstractmethod
     def problems(self) -> list[str]:
-        """What does not add up in the books, over all orders that were ever placed."""
+        """The problems of all orders that were ever placed."""
 
     @abstractmethod
     def check(self) -> None:
-        """Raises if a worker has ended."""
+        """Raises WorkerFailed if a worker has ended."""
 
     @abstractmethod
     def stop(self) -> None: ...
 
 
 def throughput(peer: Peer, orders: int, cost: Cost) -> dict[str, float]:
-    """Orders placed and finished per second, from the first placement to the last order finished."""
+    """Orders per second, from the first placement until the last order is finished."""
     start_warm(peer)
     after, before = peer.last_order(), cost.seconds()
     peer.place(orders)
@@ -92,7 +92,7 @@ def throughput(peer: Peer, orders: int, cost: Cost) -> dict[str, float]:
 
 
 def drain(peer: Peer, orders: int, cost: Cost) -> dict[str, float]:
-    """The backlog finished per second, from the first work on it to the last order finished."""
+    """Orders of a backlog per second, from the first work on it until the last order is finished."""
     peer.backlog(orders)
     before = cost.seconds()
     peer.drain()
@@ -104,7 +104,7 @@ def drain(peer: Peer, orders: int, cost: Cost) -> dict[str, float]:
 
 
 def light(peer: Peer, rate: float, seconds: float) -> dict[str, float]:
-    """Placed to confirmed, in milliseconds, with orders at an even pace."""
+    """Milliseconds from placed to confirmed, with orders at a constant rate."""
     start_warm(peer)
     after, began = peer.last_order(), time.monotonic()
     orders = int(rate * seconds)
@@ -123,14 +123,16 @@ def start_warm(peer: Peer) -> None:
 
 
 def wait(peer: Peer, after: int, orders: int) -> None:
-    """Until so many orders are finished."""
+    """Waits until this many orders are finished."""
     finished, changed = 0, time.monotonic()
     while (count := peer.finished(after)) < orders:
         peer.check()
         if count > finished:
             finished, changed = count, time.monotonic()
         if time.monotonic() - changed > PATIENCE:
-            raise SystemExit(f"{count} of {orders} orders are finished, and for {PATIENCE:g} s not one more")
+            raise SystemExit(
+                f"only {count} of {orders} orders are finished, and no other within {PATIENCE:g} s; see the worker logs"
+            )
         time.sleep(0.1)
 
 

@@ -1,7 +1,7 @@
-"""`taskset -c 0,1 python -m bench.peers.whole.sweep celery-prefork`: which settings are a peer's best on this machine.
+"""`taskset -c 0,1 python -m bench.peers.whole.sweep celery-prefork`: finds a peer's best settings.
 
-Runs the throughput scenario with every combination of the settings in `GRIDS`, several rounds in turn, and prints the
-median of each, the best first. What is found goes into the peer's `__main__.py`.
+It runs the throughput scenario with every combination of the settings in `GRIDS` for several rounds, and prints the
+medians, the best first. Put the best settings into the peer's `__main__.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GRIDS: dict[str, dict[str, tuple[str, ...]]] = {
     "dbos-direct": {"--processes": ("1", "2", "3"), "--threads": ("2", "4", "8")},
 }
 LIMIT = 600
-"""Seconds for one run."""
+"""The maximum number of seconds for one run."""
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("contender", choices=sorted(PACKAGES))
     parser.add_argument("--orders", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", nargs="*", default=[], help="setting=value: leaves out the other values of it")
+    parser.add_argument("--only", nargs="*", default=[], help="setting=value: use only this value of the setting")
     options = parser.parse_args()
     tried: dict[tuple[str, ...], list[Sample]] = {}
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder, servers(Path(folder)) as running:
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def combinations(grid: dict[str, tuple[str, ...]], only: list[str]) -> list[tuple[str, ...]]:
-    """As arguments of the peer's command: `("--threads", "4", …)`."""
+    """The combinations as arguments of the peer's command: `("--threads", "4", …)`."""
     fixed = {f"--{name}": (value,) for name, _, value in (part.partition("=") for part in only)}
     values = (grid | fixed).items()
     return [

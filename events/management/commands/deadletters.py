@@ -1,4 +1,4 @@
-"""`manage.py deadletters`: see dead letters, and retry, discard or edit them."""
+"""`manage.py deadletters`: lists, retries, discards or edits dead letters."""
 
 from __future__ import annotations
 
@@ -11,41 +11,42 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from events import repair
-from events.dead_letters import dead_letters, delivery_id, letter_id, with_last_error
-from events.edited import difference
+from desk import terminal
+from desk.json_text import pretty
+from desk.terminal import actor, add_yes, ask, console
+from events.dead_letters import repair
+from events.dead_letters.diff import difference
+from events.dead_letters.queries import dead_letters, delivery_id, letter_id, with_last_error
 from events.errors import Refused
 from events.models import Delivery
-from events.terminal import actor, add_yes, ask, console
-from events.timeline import pretty
 
-WHO = "numbers, or the API's ids"
+IDS = "delivery numbers, or ids from the API"
 
 
-class Command(BaseCommand):
-    help = "Lists dead letters, and retries, discards or edits them. What is done is written into the audit."
+class Command(terminal.Command):
+    help = "Lists, retries, discards or edits dead letters. Every change is recorded in the audit log."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        deeds = parser.add_subparsers(dest="deed", required=True)
-        listing = deeds.add_parser("list", help="the newest first")
+        actions = parser.add_subparsers(dest="action", required=True)
+        listing = actions.add_parser("list", help="list dead letters, newest first")
         listing.add_argument("--subscriber")
         listing.add_argument("--error")
         listing.add_argument("--limit", type=int, default=50)
-        deeds.add_parser("groups", help="counted by subscriber and error")
-        deeds.add_parser("show", help="one, with its data and attempts").add_argument("id")
-        for name, text in (("retry", "deliver again"), ("discard", "never deliver")):
-            working = deeds.add_parser(name, help=text)
-            working.add_argument("ids", nargs="*", metavar="id", help=WHO)
+        actions.add_parser("groups", help="count dead letters by subscriber and error")
+        actions.add_parser("show", help="show one with its data and attempts").add_argument("id")
+        for name, text in (("retry", "deliver again"), ("discard", "give up for good; they stay on record")):
+            working = actions.add_parser(name, help=text)
+            working.add_argument("ids", nargs="*", metavar="id", help=IDS)
             working.add_argument("--group", help="subscriber/ErrorType, as `groups` shows it")
             working.add_argument("--dry-run", action="store_true")
             working.add_argument("--reason", default="")
             add_yes(working)
-        editing = deeds.add_parser("edit", help="retry with other data, in $EDITOR")
+        editing = actions.add_parser("edit", help="edit the data in $EDITOR and retry")
         editing.add_argument("id")
         editing.add_argument("--data", type=Path, help="a file with the data as JSON, instead of $EDITOR")
         editing.add_argument("--dry-run", action="store_true", help="only show the difference")
@@ -55,7 +56,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.console = console(self.stdout)
         try:
-            getattr(self, f"_{options['deed']}")(options)
+            getattr(self, f"_{options['action']}")(options)
         except Refused as error:
             raise CommandError(error.detail) from error
 
@@ -98,35 +99,36 @@ class Command(BaseCommand):
 
     def _discard(self, options: dict[str, Any]) -> None:
         if not (options["reason"].strip() or options["dry_run"]):
-            raise CommandError("Say why with --reason: what is discarded is never delivered.")
+            raise CommandError("Give a reason with --reason: discarded deliveries are never delivered.")
         self._work("discard", options)
 
-    def _work(self, deed: str, options: dict[str, Any]) -> None:
+    def _work(self, action: str, options: dict[str, Any]) -> None:
         choice = self._choice(options)
-        work = repair.retry if deed == "retry" else repair.discard
+        work = repair.retry if action == "retry" else repair.discard
         by = {"actor": actor(), "reason": options["reason"]}
         dead = work(choice, dry_run=True, **by).done
         if options["dry_run"] or not dead:
-            self.console.print(f"{dead} dead deliveries would be worked on: {deed}.")
+            self.console.print(f"{dead} dead deliveries match ({action}); nothing was changed.")
             return
-        ask(f"{deed.capitalize()} {dead} dead deliveries?", yes=options["yes"])
+        ask(f"{action.capitalize()} {dead} dead deliveries?", yes=options["yes"])
         with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(deed, total=dead)
+            task = progress.add_task(action, total=dead)
             outcome = work(choice, progress=lambda done: progress.update(task, completed=done), **by)
-        self.console.print(f"{outcome.done} dead deliveries: {deed} done.")
+        self.console.print(f"{outcome.done} dead deliveries: {action} done.")
 
     def _edit(self, options: dict[str, Any]) -> None:
         one = self._one(options["id"])
-        text = options["data"].read_text() if options["data"] else _in_editor(pretty(repair.handed_over(one)))
+        text = options["data"].read_text() if options["data"] else _in_editor(pretty(repair.data_to_deliver(one)))
         try:
             data = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeError) as error:
-            raise CommandError(f"This is not JSON: {error}") from error
+            raise CommandError(f"This is not valid JSON: {error}") from error
         by = {"actor": actor(), "reason": options["reason"]}
-        self.console.print(repair.edit(one, data, dry_run=True, **by) or "Nothing is changed.")
+        shown = repair.fingerprint(one, data)
+        self.console.print(repair.edit(one, data, dry_run=True, **by) or "Nothing changed.")
         if not options["dry_run"]:
             ask("Retry with these data?", yes=options["yes"])
-            repair.edit(one, data, **by)
+            repair.edit(one, data, shown=shown, **by)
             self.console.print("The delivery is due again.")
 
     def _choice(self, options: dict[str, Any]) -> repair.Choice:
@@ -147,7 +149,7 @@ class Command(BaseCommand):
 
 
 def _number(text: str) -> int:
-    """A delivery's number, from itself or from the id that the API gives it."""
+    """The delivery's number, given as a number or as the API's id. Raises CommandError."""
     if text.isdecimal():
         return int(text)
     try:
@@ -155,7 +157,7 @@ def _number(text: str) -> int:
     except ValueError:
         number = None
     if number is None:
-        raise CommandError(f"{text} is no id of a delivery.")
+        raise CommandError(f"{text} is not the id of a delivery.")
     return number
 
 

@@ -1,4 +1,4 @@
-"""`manage.py deadmessages`: see messages that no task could be made of, send them again, or discard them."""
+"""`manage.py deadmessages`: lists dead messages, sends them again or discards them."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count, Min, QuerySet
 from rich.table import Table
 
-from events.broker import AWAY
-from events.dead_messages import discard, retry, waiting
+from desk import terminal
+from desk.json_text import pretty
+from desk.terminal import actor, add_yes, ask, console
+from events.delivery.broker import AWAY
 from events.errors import Refused
 from events.models import DeadMessage, DeadReason
-from events.terminal import actor, add_yes, ask, console
-from events.timeline import pretty
+from events.worker.dead_messages import discard, retry, waiting
 
 
-class Command(BaseCommand):
-    help = "Lists dead messages that wait, sends them again or discards them. What is done is written into the audit."
+class Command(terminal.Command):
+    help = "Lists waiting dead messages, sends them again or discards them. Every change is recorded in the audit log."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        deeds = parser.add_subparsers(dest="deed", required=True)
-        listing = deeds.add_parser("list", help="the newest first")
+        actions = parser.add_subparsers(dest="action", required=True)
+        listing = actions.add_parser("list", help="list dead messages, newest first")
         listing.add_argument("--limit", type=int, default=50)
         _add_choice(listing)
-        deeds.add_parser("groups", help="counted by reason, queue and task")
-        deeds.add_parser("show", help="one, with its headers and body").add_argument("id", type=int)
-        for name, text in (("retry", "send again as they came"), ("discard", "never send again")):
-            working = deeds.add_parser(name, help=text)
+        actions.add_parser("groups", help="count dead messages by reason, queue and task")
+        actions.add_parser("show", help="show one with its headers and body").add_argument("id", type=int)
+        for name, text in (("retry", "send again unchanged"), ("discard", "never send again")):
+            working = actions.add_parser(name, help=text)
             working.add_argument("ids", nargs="*", type=int, metavar="id")
             _add_choice(working)
             working.add_argument("--dry-run", action="store_true")
@@ -40,11 +41,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.console = console(self.stdout)
         try:
-            getattr(self, f"_{options['deed']}")(options)
+            getattr(self, f"_{options['action']}")(options)
         except Refused as error:
             raise CommandError(error.detail) from error
         except AWAY as error:
-            raise CommandError(f"The broker is away, try again later: {error}") from error
+            raise CommandError(f"The broker is unreachable. Try again later: {error}") from error
 
     def _list(self, options: dict[str, Any]) -> None:
         table = Table("id", "received", "kind", "queue", "task", "error", box=None)
@@ -74,7 +75,7 @@ class Command(BaseCommand):
 
     def _discard(self, options: dict[str, Any]) -> None:
         if not (options["reason"].strip() or options["dry_run"]):
-            raise CommandError("Say why with --reason: what is discarded is never sent again.")
+            raise CommandError("Give a reason with --reason: discarded messages are never sent again.")
         if ids := self._asked("Discard {} dead messages?", options):
             discarded = discard(ids, actor=actor(), reason=options["reason"])
             self.console.print(f"{discarded} dead messages are discarded.")
@@ -84,7 +85,7 @@ class Command(BaseCommand):
             raise CommandError("Name either ids, or at least one of --kind, --queue and --task.")
         ids = list(_chosen(options).values_list("id", flat=True))
         if options["dry_run"] or not ids:
-            self.console.print(f"{len(ids)} dead messages would be worked on: {options['deed']}.")
+            self.console.print(f"{len(ids)} dead messages match ({options['action']}); nothing was changed.")
             return []
         ask(question.format(len(ids)), yes=options["yes"])
         return ids

@@ -1,14 +1,13 @@
-"""`manage.py relay`: sends what is due until it is told to stop."""
+"""`manage.py relay`: claims and sends due deliveries until SIGTERM or SIGINT."""
 
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from desk import terminal
+from events.delivery.relay import Relay
 
-from events.relay import Relay
 
-
-class Command(BaseCommand):
+class Command(terminal.Command):
     help = "Claims due deliveries and sends them in batches. Any number of relays may run."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,17 +1,18 @@
-"""`manage.py verify_log`: whether every row is what its stream makes of it. Safe on a running system."""
+"""`manage.py verify_log`: checks that every aggregate's row equals the fold of its stream. Safe on a live system."""
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from events.verify import BATCH, aggregates, differences
+from desk import terminal
+from events.log.verify import BATCH, aggregates, differences
 
 
-class Command(BaseCommand):
-    help = "Compares every aggregate's row with the fold of its stream; lists the differences and then fails."
+class Command(terminal.Command):
+    help = "Compares every aggregate's row with the fold of its stream. Lists differences and fails if it finds any."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--batch", type=int, default=BATCH, help="rows in memory at once")
+        parser.add_argument("--batch", type=int, default=BATCH, help="rows held in memory at a time")
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = 0
@@ -19,6 +20,6 @@ class Command(BaseCommand):
             self.stdout.write(sentence)
             found += 1
         if found:
-            raise CommandError(f"{found} differences between the rows and the log")
+            raise CommandError(f"{found} differences between the rows and the log. The log is right: correct the rows.")
         names = ", ".join(model.__name__ for model in aggregates())
-        self.stdout.write(f"Every row is what its stream makes of it: {names}.")
+        self.stdout.write(f"Every row equals the fold of its stream: {names}.")

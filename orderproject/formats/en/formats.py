@@ -1,4 +1,4 @@
-"""Times to the second and in the order that sorts."""
+"""ISO dates, and times to the second."""
 
 DATETIME_FORMAT = "Y-m-d H:i:s"
 DATE_FORMAT = "Y-m-d"

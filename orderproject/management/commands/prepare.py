@@ -1,12 +1,13 @@
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+
+from desk import terminal
 
 
-class Command(BaseCommand):
-    help = "What the stack needs before it starts: the schema and the catalogue. Safe to repeat."
-    # Loading the project takes longer than both together: one process instead of two.
+class Command(terminal.Command):
+    help = "Prepares the database for the stack: migrates the schema and seeds the catalogue. Safe to repeat."
+    # One command instead of two, because loading the project takes longer than both steps together.
 
     def handle(self, *_args: Any, verbosity: int = 1, **_options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=verbosity)

@@ -1,12 +1,13 @@
-"""`manage.py seed`: a catalogue, its stock and two users for the stack on this machine. Safe to repeat."""
+"""`manage.py seed`: creates products, stock and two users for the local stack. Safe to repeat."""
 
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
+from desk import terminal
 from inventory.models import Product, Stock, Warehouse
 from orderproject.models import User
 
@@ -29,12 +30,14 @@ CATALOGUE = [
 ]
 
 
-class Command(BaseCommand):
-    help = "Fills an empty stack with a catalogue, its stock, and the users admin/admin and customer/customer."
+class Command(terminal.Command):
+    help = "Creates products, stock, and the users admin/admin and customer/customer for the local stack."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.PRODUCTION:
-            raise CommandError("seed makes users with known passwords, so it refuses to run in production")
+            raise CommandError(
+                "seed creates users with known passwords: run it only outside production (ENVIRONMENT=stack)"
+            )
         with transaction.atomic():
             self._catalogue()
             self._users()

@@ -9,7 +9,12 @@ from uuid import UUID
 
 from django.db import connection
 
-from events import Backoff, Event, Queue, subscribe
+from events import Backoff, Event
+from events.declare.queues import STREAMS
+from events.delivery.subscribe import subscribe
+from inventory.events import INVENTORY
+from notifications.events import NOTIFICATIONS
+from orders.events import ORDERS
 
 RETRY = Backoff(base=0.1, cap=0.2, attempts=2)
 
@@ -44,27 +49,27 @@ def _suffer(me: str, event: Stung) -> None:
             time.sleep(12)
 
 
-@subscribe(Stung, queue=Queue.INVENTORY, batch=50, retry=RETRY, time_limit=1.5)
+@subscribe(Stung, queue=INVENTORY, batch=50, retry=RETRY, time_limit=1.5)
 def batch(events: Sequence[Stung]) -> None:
     """On the solo worker, in a transaction."""
     for event in events:
         _suffer("batch", event)
 
 
-@subscribe(Stung, queue=Queue.ORDERS, retry=RETRY)
+@subscribe(Stung, queue=ORDERS, retry=RETRY)
 def single(event: Stung) -> None:
     """On the solo worker, one by one and patiently."""
     _suffer("single", event)
 
 
-@subscribe(Stung, queue=Queue.NOTIFICATIONS, atomic=False, batch=50, retry=RETRY, time_limit=1.5)
+@subscribe(Stung, queue=NOTIFICATIONS, atomic=False, batch=50, retry=RETRY, time_limit=1.5)
 def threaded(events: Sequence[Stung]) -> None:
     """In a thread, outside any transaction."""
     for event in events:
         _suffer("threaded", event)
 
 
-@subscribe(Stung, queue=Queue.STREAMS, at_relay=True, batch=50, retry=RETRY)
+@subscribe(Stung, queue=STREAMS, at_relay=True, batch=50, retry=RETRY)
 def inline(events: Sequence[Stung]) -> None:
     """Within the relay's own claim."""
     for event in events:

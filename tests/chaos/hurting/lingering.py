@@ -8,8 +8,13 @@ from uuid import UUID
 from django.conf import settings
 from redis import Redis
 
-from events import Backoff, Event, Queue, subscribe
-from sagas import Answer, Call, Saga, Step, action, network_action
+from events import Backoff, Event
+from events.delivery.subscribe import subscribe
+from notifications.events import NOTIFICATIONS
+from payments.events import PAYMENTS
+from sagas import Answer, Call, Step
+from sagas.decorators import action, network_action
+from sagas.saga import Saga
 
 FOREVER = 120.0
 RETRY = Backoff(base=0.1, cap=0.2, attempts=2)
@@ -35,14 +40,14 @@ def _diary() -> Redis:
     return Redis.from_url(settings.REDIS_URL)
 
 
-@subscribe(Lingered, queue=Queue.NOTIFICATIONS, atomic=False, retry=RETRY)
+@subscribe(Lingered, queue=NOTIFICATIONS, atomic=False, retry=RETRY)
 def linger_outside(event: Lingered) -> None:
     """Outside any transaction, under a lease."""
     if event.who == "outside" and _first_time("outside", event.visitor_id):
         time.sleep(FOREVER)
 
 
-@subscribe(Lingered, queue=Queue.NOTIFICATIONS, retry=RETRY)
+@subscribe(Lingered, queue=NOTIFICATIONS, retry=RETRY)
 def linger_inside(event: Lingered) -> None:
     """In a transaction, which ends with the process."""
     if event.who == "inside" and _first_time("inside", event.visitor_id):
@@ -56,13 +61,13 @@ def _all(calls: Sequence[Call]) -> Mapping[UUID, str]:
 def _nothing(answers: Sequence[Answer[str, None]]) -> None: ...
 
 
-@network_action(queue=Queue.PAYMENTS, load=_all, save=_nothing, retry=RETRY, patience=0.2)
+@network_action(queue=PAYMENTS, load=_all, save=_nothing, retry=RETRY, patience=0.2)
 async def call_on(call: Call, given: str) -> None:
     if _first_time("saga", call.subject):
         await asyncio.sleep(FOREVER)
 
 
-@action(queue=Queue.PAYMENTS, retry=RETRY)
+@action(queue=PAYMENTS, retry=RETRY)
 def take_leave(calls: Sequence[Call]) -> None:
     """Nothing is to be undone."""
 

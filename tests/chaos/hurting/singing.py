@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from events import Backoff, Event, Queue, Refused
+from events import Backoff, Event, Refused
 from events.models import StoredEvent
-from sagas import Call, Pivot, Refusals, Saga, Step, Together, action
+from inventory.events import INVENTORY
+from orders.events import ORDERS
+from payments.events import PAYMENTS
+from sagas import Call, Pivot, Refusals, Step, Together
+from sagas.decorators import action
+from sagas.saga import Saga
 
 ONCE = Backoff(base=0.1, cap=0.2, attempts=1)
 TWICE = Backoff(base=0.1, cap=0.2, attempts=2)
@@ -18,7 +23,7 @@ class Sung(Event, type="hurting.sung", version="1.0", stream="song_id"):
     low: str
 
 
-@action(queue=Queue.INVENTORY, retry=ONCE)
+@action(queue=INVENTORY, retry=ONCE)
 def sing_low(calls: Sequence[Call]) -> Refusals:
     wanted = _wanted(calls)
     if "raises" in wanted.values():
@@ -26,23 +31,23 @@ def sing_low(calls: Sequence[Call]) -> Refusals:
     return {subject: Refused("shy", "Not today.") for subject, how in wanted.items() if how == "refuses"}
 
 
-@action(queue=Queue.PAYMENTS, retry=TWICE)
+@action(queue=PAYMENTS, retry=TWICE)
 def sing_high(calls: Sequence[Call]) -> None:
     if any(call.attempt == 1 and how == "startles" for call, how in zip(calls, _wanted(calls).values(), strict=True)):
         raise RuntimeError("startled")
 
 
-@action(queue=Queue.INVENTORY, retry=TWICE)
+@action(queue=INVENTORY, retry=TWICE)
 def hush_low(calls: Sequence[Call]) -> None:
     """Nothing is to be undone."""
 
 
-@action(queue=Queue.PAYMENTS, retry=TWICE)
+@action(queue=PAYMENTS, retry=TWICE)
 def hush_high(calls: Sequence[Call]) -> None:
     """Nothing is to be undone."""
 
 
-@action(queue=Queue.ORDERS, retry=TWICE)
+@action(queue=ORDERS, retry=TWICE)
 def applaud(calls: Sequence[Call]) -> None:
     """Both have sung."""
 

@@ -4,27 +4,31 @@ import os
 import signal
 from collections.abc import Sequence
 
-from events import Backoff, Queue
+from events import Backoff
 from events.models import StoredEvent
-from sagas import Call, Pivot, Saga, Step, action
+from inventory.events import INVENTORY
+from orders.events import ORDERS
+from sagas import Call, Pivot, Step
+from sagas.decorators import action
+from sagas.saga import Saga
 from tests.chaos.hurting.handlers import Stung
 
 RETRY = Backoff(base=0.1, cap=0.2, attempts=2)
 
 
-@action(queue=Queue.INVENTORY, retry=RETRY)
+@action(queue=INVENTORY, retry=RETRY)
 def survive(calls: Sequence[Call]) -> None:
     doomed = [f"{Stung.stream_kind}:{call.subject}" for call in calls]
     if StoredEvent.objects.filter(stream__in=doomed, data__how="dies").exists():
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@action(queue=Queue.INVENTORY, retry=RETRY)
+@action(queue=INVENTORY, retry=RETRY)
 def mourn(calls: Sequence[Call]) -> None:
     """Nothing is to be undone."""
 
 
-@action(queue=Queue.ORDERS, retry=RETRY)
+@action(queue=ORDERS, retry=RETRY)
 def rejoice(calls: Sequence[Call]) -> None:
     """The run has come through."""
 

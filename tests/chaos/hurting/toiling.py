@@ -9,9 +9,11 @@ from uuid import UUID
 from celery.signals import task_prerun
 from django.db import connection
 
-from events import Backoff, Event, Queue, subscribe
-from events.log import emit
+from events import Backoff, Event
+from events.delivery.subscribe import subscribe
+from events.log.append import emit
 from events.models import StoredEvent
+from notifications.events import NOTIFICATIONS
 
 RETRY = Backoff(base=0.1, cap=0.2, attempts=2)
 DIARY = "DIARY"
@@ -31,7 +33,7 @@ class Rested(Event, type="hurting.rested", version="1.0", stream="toil_id"):
     toil_id: UUID
 
 
-@subscribe(Toiled, queue=Queue.NOTIFICATIONS, retry=RETRY)
+@subscribe(Toiled, queue=NOTIFICATIONS, retry=RETRY)
 def toil(event: Toiled) -> None:
     """In a thread; its effect and its "done" are one transaction."""
     _note("begun")

@@ -1,0 +1,1 @@
+"""Shared parts of staff tools: read-only admin pages, confirmation pages, the audit log and command-line helpers."""

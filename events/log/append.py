@@ -1,0 +1,150 @@
+"""Appends events to the log and reads them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import IntegrityError, transaction
+
+from events.db.query import execute
+from events.declare.codec import encode
+from events.declare.event import Event
+from events.declare.ids import fresh_ids, subjects_of
+from events.errors import Conflict
+from events.log import sql
+from events.log.context import context_of
+from events.models import StoredEvent
+from events.signals import domain_event
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An event with its position in the log."""
+
+    event: Event
+    event_id: UUID
+    position: int
+    stream_version: int
+
+
+def source_of(event: Event) -> str:
+    """The service that emits it, as the wire format names it: `loan-service` for `loan:<id>`."""
+    return f"{event.stream_kind}-service"
+
+
+Numbered = Sequence[tuple[Event, int]]
+"""Pairs of an event and its stream version."""
+_waiting: ContextVar[list[tuple[Numbered, list[list[Any]]]] | None] = ContextVar("gathered_events", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Collects the events recorded within the block and appends them in one batch when it ends.
+
+    Must run inside the transaction of the state change. Appends nothing if the block raises. Raises Conflict as
+    `append` does.
+    """
+    token = _waiting.set([])
+    try:
+        yield
+        flush()
+    finally:
+        _waiting.reset(token)
+
+
+def flush() -> None:
+    """Appends the events collected by `gathered` so far; does nothing outside `gathered`. Raises Conflict."""
+    waiting = _waiting.get()
+    if waiting:
+        parts, columns = zip(*waiting, strict=True)
+        waiting.clear()
+        _append(list(chain(*parts)), [list(chain(*column)) for column in zip(*columns, strict=True)])
+
+
+def record(events: Numbered) -> None:
+    """Appends events and their deliveries: immediately, or at the end of a surrounding `gathered`. Raises Conflict."""
+    waiting = _waiting.get()
+    if waiting is None:
+        append(events)
+    elif events:
+        waiting.append((events, columns_of(events)))  # built now: the context may differ when the block ends
+
+
+def append(events: Numbered) -> list[Recorded]:
+    """Appends events and their deliveries with one statement, plus one per event class for the deliveries.
+
+    Must run inside the transaction of the state change. Raises Conflict if another transaction has already written
+    one of these stream versions.
+    """
+    return _append(events, columns_of(events)) if events else []
+
+
+def _append(events: Numbered, columns: Sequence[list[Any]]) -> list[Recorded]:
+    ids = columns[0]
+    try:
+        with transaction.atomic(savepoint=False):
+            positions = [position for (position,) in execute(sql.APPEND, columns)]
+    except IntegrityError as error:
+        if "one_event_per_stream_version" in str(error):
+            raise Conflict("Another transaction wrote to the same stream first: read again and retry.") from error
+        raise
+    recorded = [
+        Recorded(event, event_id, position, version)
+        for event_id, position, (event, version) in zip(ids, positions, events, strict=True)
+    ]
+    _announce(recorded)
+    return recorded
+
+
+def columns_of(events: Numbered) -> list[list[Any]]:
+    """One list per column of the log, in the order of `sql.APPEND`; the first list holds new event ids."""
+    now = datetime.now(UTC)
+    subjects = subjects_of(event for event, _ in events)
+    contexts = [context_of(subject) for subject in subjects]
+    return [
+        fresh_ids(len(events)),
+        [f"{event.stream_kind}:{subject}" for (event, _), subject in zip(events, subjects, strict=True)],
+        [version for _, version in events],
+        [event.type for event, _ in events],
+        [event.version for event, _ in events],
+        [encode(event) for event, _ in events],
+        [source_of(event) for event, _ in events],
+        [context.actor for context in contexts],
+        [context.correlation_id for context in contexts],
+        [context.causation_id for context in contexts],
+        [context.traceparent for context in contexts],
+        [now] * len(events),
+    ]
+
+
+def _announce(recorded: list[Recorded]) -> None:
+    by_class: dict[type[Event], list[Recorded]] = {}
+    for one in recorded:
+        by_class.setdefault(type(one.event), []).append(one)
+    for cls, ones in by_class.items():
+        domain_event.send(sender=cls, recorded=ones)
+
+
+def emit(events: Iterable[Event]) -> list[Recorded]:
+    """Appends events that belong to no aggregate row, each at the end of its stream.
+
+    Must run inside a transaction. Raises Conflict if another transaction appends to one of the streams concurrently.
+    """
+    flush()  # keeps the order: events recorded earlier come first
+    events = list(events)
+    streams = [event.stream for event in events]
+    versions = dict(execute(sql.LAST_VERSIONS, [list(set(streams))]))
+    numbered = []
+    for event, stream in zip(events, streams, strict=True):
+        versions[stream] += 1
+        numbered.append((event, versions[stream]))
+    return append(numbered)
+
+
+def read(streams: Sequence[str]) -> list[StoredEvent]:
+    """The events of these streams in the order of the log."""
+    return list(StoredEvent.objects.filter(stream__in=streams).order_by("position"))

@@ -1,0 +1,1 @@
+"""The service that lends copies of books."""

@@ -1,0 +1,11 @@
+"""The Celery application: `celery -A library worker`."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "library.settings")
+
+app = Celery("library", events="events.worker.sent_events:Events")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,1 @@
+"""The service that knows the members and their money."""

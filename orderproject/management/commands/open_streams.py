@@ -1,0 +1,26 @@
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from desk import terminal
+from desk.terminal import actor
+from events import Refused
+from events.delivery.failures import summary_of
+from publishing import selectors, services
+from publishing.engine import brokers
+
+
+class Command(terminal.Command):
+    help = "Creates topics and exchange, and starts the publishers that have an address. Idempotent."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for name in brokers.configured():
+            try:
+                brokers.create(name, dry_run=False)
+            except Exception as error:
+                raise CommandError(f"{name} cannot be reached: {summary_of(error)}") from error
+        for name in selectors.not_started():
+            try:
+                services.start(services.plan_start(name, 0), actor=actor())
+            except Refused as error:
+                raise CommandError(error.detail) from error

@@ -1,0 +1,17 @@
+"""The periodic tasks of the project itself."""
+
+from celery import shared_task
+
+from events.declare.queues import STREAMS
+from events.declare.routing import assign
+from orderproject.accounts.forgetting import forget_again
+
+FORGET_AGAIN = "accounts.forget_again"
+
+assign(FORGET_AGAIN, STREAMS)
+
+
+@shared_task(name=FORGET_AGAIN)
+def forget_what_came_late() -> None:
+    """Erases what came in after its customer was forgotten. Safe to run concurrently."""
+    forget_again()

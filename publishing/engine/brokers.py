@@ -1,0 +1,57 @@
+"""Which publishers the settings ask for. A broker without an address has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.conf import settings
+
+from publishing.engine.messages import Document, Messages
+from publishing.engine.publisher import Publisher
+
+
+def configured() -> list[str]:
+    """The names of the publishers that have an address."""
+    addresses = {"kafka": settings.STREAMS_KAFKA_BOOTSTRAP_SERVERS, "rabbitmq": settings.STREAMS_RABBITMQ_URL}
+    return [name for name, address in addresses.items() if address]
+
+
+def publisher(name: str) -> Publisher:
+    """A new one, which has no connection yet. The client of the other broker is not loaded."""
+    if name == "kafka":
+        from publishing.kafka.publisher import KafkaPublisher
+
+        return KafkaPublisher()
+    from publishing.rabbitmq.publisher import RabbitPublisher
+
+    return RabbitPublisher()
+
+
+def create(name: str, *, dry_run: bool) -> list[str]:
+    """Creates the topics or the exchange; returns what was created, and what differs from the settings."""
+    if name == "kafka":
+        from publishing.kafka import topics
+
+        return topics.create(dry_run=dry_run)
+    from publishing.rabbitmq import exchange
+
+    return exchange.create(dry_run=dry_run)
+
+
+def describe(messages: Messages) -> Mapping[str, Document]:
+    """What the configured brokers carry, for the AsyncAPI document: servers, channels, operations and messages."""
+    found: dict[str, Document] = {"servers": {}, "channels": {}, "operations": {}, "messages": {}}
+    for name in configured():
+        for part, named in _described(name, messages).items():
+            found[part] |= named
+    return found
+
+
+def _described(name: str, messages: Messages) -> Mapping[str, Document]:
+    if name == "kafka":
+        from publishing.kafka import description as kafka
+
+        return kafka.describe(messages)
+    from publishing.rabbitmq import description as rabbitmq
+
+    return rabbitmq.describe(messages)

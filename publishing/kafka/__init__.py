@@ -1,0 +1,1 @@
+"""The publisher to Kafka: its topics, and an idempotent producer."""

@@ -1,0 +1,1 @@
+"""The publisher to RabbitMQ: its exchange, and a channel that confirms whole rounds."""

@@ -1,0 +1,1 @@
+"""An app as any Django and Celery user writes it. It knows nothing of sagas."""

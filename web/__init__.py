@@ -1,0 +1,1 @@
+"""Shared parts of HTTP APIs: typed bodies, entity tags, permissions and problem responses."""
