@@ -116,7 +116,7 @@ class UserAdmin(AuditedEdits, OneLineNames, DjangoUserAdmin, ModelAdmin):  # typ
         if not form.is_valid():
             return confirm(
                 self, request, objects=users, action=action, form=form, back=back, title="Forget", button="Forget",
-                question="Erase all personal data for ever, and close the account? Orders, money and the log stay. "
+                question="Erase all personal data irrevocably, and close the account? Orders, money and the log stay. "
                 + " ".join(self._preview(request, user) for user in users),
             )  # fmt: skip
         for user in users:

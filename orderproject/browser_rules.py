@@ -47,7 +47,7 @@ PERMISSIONS: dict[str, list[str]] = {feature: [] for feature in SWITCHED_OFF}
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
     """Adds the policy to every response; on admin pages with the two exceptions that Unfold needs.
 
-    django-csp builds each response's policy anew, which takes 0.1 ms. Ours differ only where a view says so.
+    django-csp builds the policy again for each response, which takes 0.1 ms. Ours differ only where a view says so.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

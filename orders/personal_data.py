@@ -22,12 +22,12 @@ ADDRESS = ("name", "line1", "city", "postalCode")
 # What was empty stays empty, as in the log. Plan: the index on (customer_id, id).
 ERASE = """
 UPDATE orders_order SET
-    email = %(nobody)s, payment_token = '', updated_at = now(),
+    email = %(no_address)s, payment_token = '', updated_at = now(),
     shipping_address = shipping_address || %(blank)s::jsonb,
     cancel_request = CASE cancel_request WHEN '' THEN '' ELSE %(forgotten)s END,
     cancel_reason = CASE cancel_reason WHEN '' THEN '' ELSE %(forgotten)s END,
     cancel_detail = CASE cancel_detail WHEN '' THEN '' ELSE %(forgotten)s END
-WHERE customer_id = %(customer)s AND email <> %(nobody)s
+WHERE customer_id = %(customer)s AND email <> %(no_address)s
 RETURNING id
 """
 
@@ -46,7 +46,7 @@ class Orders(PersonalData):
 
     def erase(self, person: Person) -> Mapping[str, int]:
         given = {
-            "customer": person.key, "nobody": FORGOTTEN_EMAIL, "forgotten": FORGOTTEN,
+            "customer": person.key, "no_address": FORGOTTEN_EMAIL, "forgotten": FORGOTTEN,
             "blank": json.dumps(dict.fromkeys(ADDRESS, "")),
         }  # fmt: skip
         count = len(execute(ERASE, given))

@@ -38,7 +38,7 @@ OPEN = {ReturnStatus.REQUESTED, ReturnStatus.APPROVED}
 class Return(models.Model):
     """Goods of an order that the customer wants to return or has returned. `ReturnOrder` moves the money and the stock.
 
-    Each transition records its event on `order`; whoever calls it saves both. Load the lines with their order lines.
+    Each transition records its event on `order`; the caller saves both. Load the lines with their order lines.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

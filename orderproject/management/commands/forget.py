@@ -28,7 +28,7 @@ class Command(terminal.Command):
         try:
             self._show(forget(user.pk, actor=actor(), reason=options["reason"], dry_run=True))
             if not options["dry_run"]:
-                ask(f"Erase this for ever, and close the account {user.username}?", yes=options["yes"])
+                ask(f"Erase this irrevocably, and close the account {user.username}?", yes=options["yes"])
                 forget(user.pk, actor=actor(), reason=options["reason"])
                 self.stdout.write("Forgotten.")
         except StillOpen as error:
