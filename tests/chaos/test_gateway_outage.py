@@ -89,7 +89,7 @@ def test_a_card_that_hangs_opens_nothing_for_the_others(shop: Shop):
 
 @pytest.mark.slow
 def test_cards_that_hang_alone_are_cancelled_all_the_same(shop: Shop):
-    """Ten of them look like an outage; what hung spends its attempts, so nobody waits for ever."""
+    """Ten of them look like an outage; what hung spends its attempts, so no order waits without end."""
     shop.stock("MUG", 100)
     hanging = [shop.places("MUG", pays="tok_timeout") for _ in range(10)]
     assert [order.settles(within=200) for order in hanging] == ["cancelled"] * 10
