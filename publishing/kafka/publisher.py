@@ -38,7 +38,17 @@ OF_THE_RECORD = frozenset(
     }
 )
 """Errors that a record, or one of its batch, is the cause of; all others are the broker's."""
-
+OF_ANOTHER = frozenset(
+    {
+        KafkaError._FATAL,
+        KafkaError._GAPLESS_GUARANTEE,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._PURGE_INFLIGHT,
+    }
+)
+"""Errors of records that may have arrived or not, because the producer ended over another one."""
+LAST_WITHIN = 1.0
+"""Seconds to wait for the reports of a producer that has ended."""
 
 PRODUCER: dict[str, Any] = {
     "enable.idempotence": True,
@@ -66,6 +76,19 @@ class _Batch:
         """The positions of those whose report has not come."""
         self.failed: set[str] = set()
         """The streams of which nothing more is sent."""
+        self.fatal: Exception | None = None
+        """Why the producer has ended. With `enable.gapless.guarantee`, each record that fails for good ends it."""
+
+    @property
+    def over(self) -> bool:
+        return self.outcome.lost is not None or self.fatal is not None
+
+    def poll(self, producer: Producer, seconds: float) -> None:
+        """Takes reports. A fatal error raises here, whatever is asked of the producer."""
+        try:
+            producer.poll(seconds)
+        except KafkaException as error:
+            self.fatal = error
 
     def report_of(self, record: Record) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, _: Message) -> None:
@@ -81,7 +104,7 @@ class _Batch:
         self.failed.add(record.stream)
         if error.code() in OF_THE_RECORD:
             self.outcome.refused[record.position] = KafkaException(error)
-        elif self.outcome.lost is None:
+        elif error.code() not in OF_ANOTHER and self.outcome.lost is None:
             self.outcome.lost = KafkaException(error)
 
 
@@ -97,21 +120,31 @@ class KafkaPublisher(Publisher):
         batch, producer = _Batch(), self._ready()
         deadline = time.monotonic() + seconds
         for number, record in enumerate(records, start=1):
-            if batch.outcome.lost or time.monotonic() > deadline:
+            if batch.over or time.monotonic() > deadline:
                 break
             if record.stream not in batch.failed:
                 _produce(producer, record, batch, deadline)
             if number % POLL_EVERY == 0:
-                producer.poll(0)
-        while batch.open and not batch.outcome.lost and time.monotonic() < deadline:
-            producer.poll(TURN)
+                batch.poll(producer, 0)
+        while batch.open and not batch.over and time.monotonic() < deadline:
+            batch.poll(producer, TURN)
+        if batch.fatal:
+            _last_reports(producer, batch)
         outcome = batch.outcome
-        if batch.open and outcome.lost is None:
-            why = self._note or "see whether it is up and can be reached"
-            outcome.lost = Unreported(f"Kafka left {len(batch.open)} records unreported for {seconds:g} s: {why}")
+        if outcome.lost is None:
+            outcome.lost = self._why_open(batch, seconds)
         if outcome.lost or outcome.refused:
             self.close()
         return outcome
+
+    def _why_open(self, batch: _Batch, seconds: float) -> Exception | None:
+        """Why there is no report of some records; None if a refused one is the cause, or if nothing is open."""
+        if batch.fatal:
+            return None if batch.outcome.refused else batch.fatal
+        if not batch.open:
+            return None
+        why = self._note or "see whether it is up and can be reached"
+        return Unreported(f"Kafka left {len(batch.open)} records unreported for {seconds:g} s: {why}")
 
     def _ready(self) -> Producer:
         """One that was made in this process, because its threads do not survive a fork."""
@@ -134,15 +167,24 @@ class KafkaPublisher(Publisher):
                 producer.flush(0)
 
 
+def _last_reports(producer: Producer, batch: _Batch) -> None:
+    """Takes what a producer that has ended still reports: which record was the cause, and which had arrived."""
+    with suppress(KafkaException):
+        producer.purge(in_queue=True, in_flight=False, blocking=False)
+    until = time.monotonic() + LAST_WITHIN
+    while batch.open and time.monotonic() < until:
+        batch.poll(producer, TURN)
+
+
 def _produce(producer: Producer, record: Record, batch: _Batch, deadline: float) -> None:
     """Queues a record, unless it is refused at once or the queue stays full until the deadline."""
     key, value, headers = message_of(record)
     topic, report = topic_of(record.kind), batch.report_of(record)
-    while time.monotonic() < deadline and batch.outcome.lost is None:
+    while time.monotonic() < deadline and not batch.over:
         try:
             producer.produce(topic, value=value, key=key, headers=headers, on_delivery=report)
         except BufferError:  # back-pressure: reports make room
-            producer.poll(TURN)
+            batch.poll(producer, TURN)
         except KafkaException as error:
             batch.fail(record, error.args[0])
             return
