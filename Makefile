@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer, git and make. `make run PYTHON=/path/to/python` names another Python.
-.PHONY: run test chaos bench lint ruff types contracts django bandit audit wheel shell clean lock runtime development comparison chromium rabbitmq node
+.PHONY: run test chaos bench debezium lint ruff types contracts django bandit audit wheel shell clean lock runtime development comparison chromium rabbitmq node
 
 PYTHON_OF_PROJECT := .venv/bin/python
 PACKAGES := $(filter-out bench tests,$(patsubst %/__init__.py,%,$(wildcard */__init__.py)))
@@ -25,6 +25,11 @@ chaos: development rabbitmq
 # SCENARIOS="storm drain" selects scenarios, ROUNDS=3 sets the number of rounds.
 bench: comparison rabbitmq
 	$(PYTHON_OF_PROJECT) -m bench $(SCENARIOS) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# Compares what Debezium sends with what our publisher sends, record by record. Needs Java 17 or newer.
+debezium: development
+	@.ci/debezium
+	$(PYTHON_OF_PROJECT) -m bench.debezium $(DEBEZIUM)
 
 ruff: development
 	$(PYTHON_OF_PROJECT) -m ruff check .
@@ -70,6 +75,7 @@ lock:
 	uv $(COMPILE) requirements.in -o requirements.txt
 	uv $(COMPILE) requirements-dev.in -o requirements-dev.txt
 	uv $(COMPILE) requirements-bench.in -o requirements-bench.txt
+	uv $(COMPILE) bench/debezium/requirements.in -o bench/debezium/requirements.txt
 	uv $(COMPILE) kernel/pyproject.toml examples/library/requirements.in -o examples/library/requirements.txt
 
 runtime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +39,12 @@ class Servers:
 
 
 @contextmanager
-def servers(folder: Path) -> Iterator[Servers]:
-    """Starts private servers with their data in `folder` and stops them at the end of the block."""
-    postgres = EmbeddedPostgres(folder / "postgres", free_port())
+def servers(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Servers]:
+    """Starts private servers with their data in `folder` and stops them at the end of the block.
+
+    `settings` are PostgreSQL's; by default it has none but its own.
+    """
+    postgres = EmbeddedPostgres(folder / "postgres", free_port(), settings)
     valkey = EmbeddedValkey(folder / "valkey", free_port())
     try:
         postgres.start()

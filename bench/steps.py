@@ -46,16 +46,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="steps-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # under root, PostgreSQL runs as another user
         with servers(Path(folder)) as private:
-            _settle_in(private, plans=options.plans is not None)
+            settle_in(private, plans=options.plans is not None)
             try:
                 _measure(options.orders, options.cohort, options.profile)
             finally:
-                _close()
+                close()
         if options.plans:
             shutil.copyfile(private.postgres.log, options.plans)
 
 
-def _settle_in(private: Servers, *, plans: bool) -> None:
+def settle_in(private: Servers, *, plans: bool) -> None:
     """Configures Django for these servers and creates the schema and the products."""
     os.environ |= {
         "ENVIRONMENT": "stack",
@@ -90,7 +90,7 @@ def _explain(private: Servers) -> None:
             admin.execute(f"ALTER DATABASE {DATABASE} SET {setting}")
 
 
-def _close() -> None:
+def close() -> None:
     from django.db import connection
 
     connection.close()
@@ -101,9 +101,9 @@ def _measure(orders: int, cohort: int, profile: Path | None) -> None:
     profiler = cProfile.Profile() if profile else None
     meter = Meter(profiler)
     random = Random(0)
-    _perform_all(_placed(cohort, random), Meter(None))  # warms up what a process creates once
+    perform_all(placed(cohort, random), Meter(None))  # warms up what a process creates once
     for first in range(0, orders, cohort):
-        _perform_all(_placed(min(cohort, orders - first), random), meter)
+        perform_all(placed(min(cohort, orders - first), random), meter)
     _check()
     meter.show(orders)
     if profile and profiler:
@@ -140,7 +140,7 @@ class Meter:
             print(f"{name:>28}  {python / orders * 1e6:6.1f}  {postgres / orders * 1e6:8.1f}")
 
 
-def _placed(count: int, random: Random) -> list[UUID]:
+def placed(count: int, random: Random) -> list[UUID]:
     """Placements with two lines each."""
     from orders.models import Order
     from orders.services import Placement, Wanted, place_each
@@ -154,14 +154,14 @@ def _placed(count: int, random: Random) -> list[UUID]:
     return [outcome.id for outcome in outcomes if isinstance(outcome, Order)]
 
 
-def _perform_all(order_ids: Sequence[UUID], meter: Meter) -> None:
+def perform_all(order_ids: Sequence[UUID], meter: Meter) -> None:
     from events.log.context import Context
     from orders.sagas import PlaceOrder
     from sagas import Call
     from sagas.values import DatabaseAction, NetworkAction
 
     contexts = {str(one): Context(str(one), "1", "bench", "") for one in order_ids}
-    for name, step in PlaceOrder.steps.items():
+    for name, step in PlaceOrder.definition.steps.items():
         if step.do is None:
             continue
         given = meter.run(f"{name}, given", partial(step.given, order_ids)) if step.given else {}
