@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from desk.service import Work, declared_queues_of
 from orderproject.applications import KERNEL, SERVICES
 from orderproject.stack.deployment import Deployment
-from orderproject.stack.front import front
 from orderproject.stack.ports import HOST
 from orderproject.stack.probes import answers_celery, answers_http, either, log_matches, runs_for
 from orderproject.stack.processes import ProcessSpec
+from orderproject.stack.servers.front import front
 
 Waves = tuple[tuple[ProcessSpec, ...], ...]
 

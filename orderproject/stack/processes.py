@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orderproject.stack.errors import ProcessFailed
-from orderproject.stack.identity import Identity
 from orderproject.stack.probes import Probe, runs_for
+from orderproject.stack.servers.identity import Identity
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXEC_WRAPPER = Path(__file__).with_name("exec_wrapper.py")

@@ -10,7 +10,6 @@ from orderproject.stack import process_specs
 from orderproject.stack.configuration import Configuration
 from orderproject.stack.deployment import Deployment
 from orderproject.stack.errors import PortTaken
-from orderproject.stack.folders import private
 from orderproject.stack.lock import locked
 from orderproject.stack.logs import rotate
 from orderproject.stack.ports import HOST, becomes_free, free_port
@@ -18,6 +17,7 @@ from orderproject.stack.processes import Process, ProcessSpec
 from orderproject.stack.restarting import Child
 from orderproject.stack.secrets import kept_secret
 from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
+from orderproject.stack.servers.folders import private
 from orderproject.stack.streams import TITLES, Brokers, brokers
 from orderproject.stack.supervisor import StopRequested, Supervisor
 from orderproject.stack.terminal import say

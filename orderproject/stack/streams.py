@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orderproject.stack.errors import MissingServer
-from orderproject.stack.kafka import EmbeddedKafka
 from orderproject.stack.ports import free_port
-from orderproject.stack.rabbitmq import EmbeddedRabbitMQ
 from orderproject.stack.restarting import Child
+from orderproject.stack.servers.kafka import EmbeddedKafka
+from orderproject.stack.servers.rabbitmq import EmbeddedRabbitMQ
 from orderproject.stack.terminal import say
 
 VARIABLES = {"kafka": "STREAMS_KAFKA_BOOTSTRAP_SERVERS", "rabbitmq": "STREAMS_RABBITMQ_URL"}

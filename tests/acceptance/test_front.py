@@ -16,8 +16,8 @@ import httpx
 import psutil
 import pytest
 
-from orderproject.stack.front import ALIVE
 from orderproject.stack.ports import HOST
+from orderproject.stack.servers.front import ALIVE
 from tests.acceptance.shop import Shop, open_shop
 from tests.integration.api import ORDERS
 

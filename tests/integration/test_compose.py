@@ -14,8 +14,8 @@ from events.declare.queues import declared_queues
 from orderproject.applications import PACKAGES
 from orderproject.stack import process_specs
 from orderproject.stack.deployment import Deployment
-from orderproject.stack.front import START
 from orderproject.stack.processes import PROJECT
+from orderproject.stack.servers.front import START
 from tests.integration import composefile
 from tests.integration.composefile import Missing, Service, interpolated, ours, raw
 

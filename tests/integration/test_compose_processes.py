@@ -18,10 +18,10 @@ import pytest
 from django.core.management.utils import get_random_secret_key
 from psycopg import sql
 
-from orderproject.stack.binaries import nginx_program
-from orderproject.stack.front import START
 from orderproject.stack.ports import free_port
 from orderproject.stack.processes import PROJECT, Process, ProcessSpec, how_it_ended
+from orderproject.stack.servers.binaries import nginx_program
+from orderproject.stack.servers.front import START
 from tests.integration.composefile import Service, interpolated, ours
 
 pytestmark = pytest.mark.slow

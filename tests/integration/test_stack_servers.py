@@ -10,10 +10,9 @@ import psycopg
 import pytest
 import redis
 
-from orderproject.stack import binaries
-from orderproject.stack.folders import private
 from orderproject.stack.ports import free_port
-from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
+from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey, binaries
+from orderproject.stack.servers.folders import private
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="what root needs, root must try")
 

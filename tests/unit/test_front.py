@@ -8,7 +8,7 @@ from django.conf import settings
 
 from orderproject.api.paths import is_live
 from orderproject.api.problem_body import Problem, body_of
-from orderproject.stack.front import START
+from orderproject.stack.servers.front import START
 
 CONFIGURATION = (START.parent / "nginx.conf").read_text()
 PROBLEMS = dict(re.findall(r"^ +(\d{3}|default) '(\"type\".*)';$", CONFIGURATION, re.MULTILINE))

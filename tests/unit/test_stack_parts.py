@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from orderproject.stack import identity, logs
+from orderproject.stack import logs
 from orderproject.stack.configuration import from_environment
 from orderproject.stack.deployment import Deployment
 from orderproject.stack.errors import Misconfigured, UnreachableFiles
 from orderproject.stack.ports import HOST, free_port, is_free
 from orderproject.stack.process_specs import waves
 from orderproject.stack.secrets import kept_secret
+from orderproject.stack.servers import identity
 from orderproject.stack.streams import brokers
 from orderproject.stack.supervisor import STOP_WITHIN
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orderproject.stack.errors import ForeignData
-from orderproject.stack.identity import Identity
+from orderproject.stack.servers.identity import Identity
 
 
 def own_folder(folder: Path, identity: Identity | None) -> Path:

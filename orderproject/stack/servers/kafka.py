@@ -1,11 +1,11 @@
 import socket
 from pathlib import Path
 
-from orderproject.stack import binaries
-from orderproject.stack.identity import server_identity
 from orderproject.stack.ports import HOST
 from orderproject.stack.probes import Probed
 from orderproject.stack.processes import Process, ProcessSpec
+from orderproject.stack.servers import binaries
+from orderproject.stack.servers.identity import server_identity
 
 
 class EmbeddedKafka:

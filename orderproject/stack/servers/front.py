@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 
-from orderproject.stack import binaries
 from orderproject.stack.deployment import Deployment
-from orderproject.stack.folders import own_folder
-from orderproject.stack.identity import server_identity
 from orderproject.stack.ports import HOST
 from orderproject.stack.probes import answers_http
 from orderproject.stack.processes import PROJECT, ProcessSpec
+from orderproject.stack.servers import binaries
+from orderproject.stack.servers.folders import own_folder
+from orderproject.stack.servers.identity import server_identity
 
 START = PROJECT / "deploy" / "nginx" / "front.sh"
 LIMITS = ("CONNECTION_LIMIT", "STREAM_LIMIT")

@@ -1,13 +1,13 @@
 import signal
 from pathlib import Path
 
-from orderproject.stack import binaries
-from orderproject.stack.folders import own_folder
-from orderproject.stack.identity import Identity, server_identity
 from orderproject.stack.ports import HOST
 from orderproject.stack.probes import answers_ping
 from orderproject.stack.processes import Process, ProcessSpec
 from orderproject.stack.secrets import kept_secret, write_secret
+from orderproject.stack.servers import binaries
+from orderproject.stack.servers.folders import own_folder
+from orderproject.stack.servers.identity import Identity, server_identity
 
 DATABASES = 64
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from orderproject.stack import binaries
 from orderproject.stack.errors import ProcessFailed
-from orderproject.stack.folders import own_folder
-from orderproject.stack.identity import Identity, server_identity
 from orderproject.stack.ports import HOST
 from orderproject.stack.processes import Process, ProcessSpec
 from orderproject.stack.secrets import kept_secret
-from orderproject.stack.stale_postgres import stop_stale_server
+from orderproject.stack.servers import binaries
+from orderproject.stack.servers.folders import own_folder
+from orderproject.stack.servers.identity import Identity, server_identity
+from orderproject.stack.servers.stale_postgres import stop_stale_server
 
 DATABASE = "orders"
 APP = "app"

@@ -3,14 +3,14 @@ import socket
 import time
 from pathlib import Path
 
-from orderproject.stack import binaries
 from orderproject.stack.errors import ProcessFailed
-from orderproject.stack.folders import own_folder
-from orderproject.stack.identity import Identity, server_identity
 from orderproject.stack.ports import HOST, free_port
 from orderproject.stack.probes import Probed
 from orderproject.stack.processes import Process, ProcessSpec
 from orderproject.stack.secrets import kept_secret, write_secret
+from orderproject.stack.servers import binaries
+from orderproject.stack.servers.folders import own_folder
+from orderproject.stack.servers.identity import Identity, server_identity
 
 USER = "app"
 HEADER = b"AMQP\0\0\x09\x01"
