@@ -44,3 +44,4 @@ class EventsConfig(ServiceConfig):
         amqp_transport.install()
         from events import checks, setting_checks, tasks  # noqa: F401  importing them registers them
         from events.delivery import outbox  # noqa: F401  importing it connects it to the signal
+        from events.log import tally  # noqa: F401  importing it makes processes that count also count the log

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 
@@ -115,6 +116,7 @@ class Delivery(models.Model):
     alone_at = models.DateTimeField(null=True, help_text="Start of an attempt without outcome, if sent alone")
     edited_data = models.JSONField(null=True, help_text="Delivered in place of the event's data")
     done_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), help_text="By the database's clock")
     replay = models.ForeignKey(
         "Replay", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="deliveries"
     )
@@ -265,3 +267,25 @@ class Replay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subscriber}: {'rebuild' if self.build else 'deliver again'}"
+
+
+class Measure(models.Model):
+    """One number of a metric: of one combination of its labels, one part, such as a bucket of a histogram.
+
+    `process` is empty for totals of all processes. Else the row is what one process reports of itself; it is deleted
+    when that process ends. See events.metrics.
+    """
+
+    pk = models.CompositePrimaryKey("metric", "labels", "part", "process")
+    metric = models.CharField(max_length=100)
+    labels = models.CharField(max_length=500, help_text="The values, as a JSON array")
+    part = models.CharField(max_length=20, blank=True)
+    process = models.CharField(max_length=36, blank=True)
+    value = models.FloatField()
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.metric}{self.labels}{self.part}"

@@ -8,6 +8,8 @@ from importlib import import_module
 from django.conf import settings
 from gunicorn.workers.gthread import ThreadWorker
 
+from events.metrics import process
+
 COLLECT_AFTER = 10_000
 """The garbage collector's threshold. A collection pauses for 2 ms; with a threshold of 100 000 it takes 20 ms."""
 
@@ -19,6 +21,7 @@ class Worker(ThreadWorker):
         """Imports every view now instead of at the first request, and excludes them from garbage collection."""
         super().load_wsgi()
         import_module(settings.ROOT_URLCONF)
+        process.start("web")
         gc.collect()
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])

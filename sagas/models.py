@@ -27,7 +27,10 @@ class SagaRun(models.Model):
 
     class Meta:
         verbose_name = "saga"
-        indexes = [models.Index(fields=["wake_at"], name="saga_wake", condition=Q(wake_at__isnull=False))]
+        indexes = [
+            models.Index(fields=["wake_at"], name="saga_wake", condition=Q(wake_at__isnull=False)),
+            models.Index(fields=["saga"], name="saga_stuck", condition=Q(state="stuck")),
+        ]
         permissions = [("repair_saga", "Can retry, skip and compensate sagas")]
 
     def __str__(self) -> str:

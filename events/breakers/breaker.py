@@ -27,6 +27,7 @@ from redis.commands.core import Script
 
 from events.db import valkey
 from events.errors import DeclarationError
+from events.metrics.declare import Counter
 
 SCRIPT = Path(__file__).with_name("breaker.lua")
 FORCED_FOR = 7 * 24 * 3600.0
@@ -39,6 +40,16 @@ CLOSED_CACHE_SECONDS = 0.25
 """Seconds for which a process caches the state "closed". A report of another state clears the cache."""
 
 log = structlog.get_logger(__name__)
+
+
+def _known() -> list[tuple[str, ...]]:
+    return [(name,) for name in sorted(_breakers)]
+
+
+REFUSED = Counter(
+    "events_breaker_refused_calls_total", "Calls that were asked for and not permitted.", ("breaker",), known=_known
+)
+OPENED = Counter("events_breaker_opened_total", "Times that a breaker opened.", ("breaker",), known=_known)
 
 
 class State(StrEnum):
@@ -122,6 +133,7 @@ class Breaker:
         if answer is None:
             return Permit(calls, State.CLOSED)
         state, era, granted, wait, _ = answer
+        REFUSED.add(calls - granted, self.name)
         if state == b"closed":
             _closed[self.name] = time.monotonic() + CLOSED_CACHE_SECONDS, era
         return Permit(granted, State(state.decode()), _spread(wait), era)
@@ -177,6 +189,8 @@ class Breaker:
             log.warning("Valkey is unreachable; breakers let every call through", error=str(error))
             return None
         if answer[4]:
+            if answer[0] == b"open":
+                OPENED.add(1, self.name)
             log.warning("breaker changed state", breaker=self.name, state=answer[0].decode())
         return answer
 

@@ -27,7 +27,7 @@ from events.declare.codec import decode
 from events.declare.event import Event
 from events.declare.ids import subjects_of, texts_of
 from events.declare.subscribers import Subscriber
-from events.delivery import given_up, leases, sql
+from events.delivery import given_up, leases, measures, sql
 from events.delivery.failures import Attempts, message_of, traceback_of, type_of
 from events.delivery.postpone import call_through_breaker
 from events.errors import Refused, TimeLimitExceeded
@@ -50,6 +50,8 @@ class Taken(msgspec.Struct, frozen=True):
     time: datetime | None
     """When the event was recorded; None unless the handler has a parameter `time` or `times`."""
     replay: UUID | None = None
+    age: float = 0.0
+    """Seconds from the creation of the delivery until it was taken, by the database's clock."""
 
     def key(self, subscriber: Subscriber) -> str:
         """The idempotency key of this event for this subscriber, the same for every attempt.
@@ -102,8 +104,10 @@ class _Unfinished:
             columns = (list(column) for column in zip(*self.failures, strict=True))
             rows = dict(zip(_Failure._fields, columns, strict=True))
             with given_up.telling(self.subscriber):
-                counted = execute(sql.FAIL, {**rows, "lease": lease, "worker": worker_name()})
-                given_up.tell(self.subscriber, [id_ for (id_,) in counted])
+                counted = {id_ for (id_,) in execute(sql.FAIL, {**rows, "lease": lease, "worker": worker_name()})}
+                given_up.tell(self.subscriber, list(counted))
+                dead = sum(failure.dead for failure in self.failures if failure.id in counted)
+                measures.failed(self.subscriber, retried=len(counted) - dead, dead=dead)
 
 
 def _failed_attempts(delivery_id: int) -> int:
@@ -154,7 +158,9 @@ def _begin_alone(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> lis
     """Counts an earlier attempt without an outcome as failed; returns the deliveries that may be tried again."""
     with given_up.telling(subscriber):
         rows = execute(sql.BEGIN_ALONE, {"ids": list(ids), "lease": lease, "attempts": subscriber.retry.attempts})
-        given_up.tell(subscriber, [id_ for id_, state in rows if state == DeliveryState.DEAD])
+        dead = [id_ for id_, state in rows if state == DeliveryState.DEAD]
+        given_up.tell(subscriber, dead)
+        measures.failed(subscriber, retried=0, dead=len(dead))
     for id_, state in rows:
         if state == DeliveryState.DEAD:
             message = "delivery dead-lettered: the worker crashed on every attempt"
@@ -202,7 +208,9 @@ def _attempt(subscriber: Subscriber, unfinished: _Unfinished, lease: UUID | None
         if subscriber.breaker is None or lease is None:
             failed: Mapping[int, Exception] = handle(ids)
         else:
+            before = len(unfinished.postponed)
             failed = call_through_breaker(subscriber.breaker, lease, ids, handle, unfinished.postponed)
+            measures.POSTPONED.add(len(unfinished.postponed) - before, subscriber.name)
     except TimeLimitExceeded:
         if len(ids) == 1:
             raise
@@ -219,14 +227,19 @@ def _handle(
     """Calls the handler once with those still pending; returns the failures that it reports. Raises what it raises."""
     if lease is None:
         with transaction.atomic(savepoint=savepoint):
-            taken = _take(subscriber, ids, unfinished.attempts)
+            taken, since = _take(subscriber, ids, unfinished.attempts), time.monotonic()
             bad = _call(subscriber, taken)
-            execute(sql.DONE, [[one.id for one in taken if one.id not in bad]])
+            took = time.monotonic() - since
+            done = [one for one in taken if one.id not in bad]
+            execute(sql.DONE, [[one.id for one in done]])
+            measures.handled(subscriber, [one.age for one in done], since, took)
     else:
-        taken = _take(subscriber, ids, unfinished.attempts)
+        taken, since = _take(subscriber, ids, unfinished.attempts), time.monotonic()
         bad = _call(subscriber, taken)
-        done = [one.id for one in taken if one.id not in bad]
-        retry_on_disconnect(execute)(sql.DONE_UNDER_LEASE, [done, lease])
+        took = time.monotonic() - since
+        done = [one for one in taken if one.id not in bad]
+        ours = {id_ for (id_,) in retry_on_disconnect(execute)(sql.DONE_UNDER_LEASE, [[one.id for one in done], lease])}
+        measures.handled(subscriber, [one.age for one in done if one.id in ours], since, took)
     return bad
 
 
@@ -236,10 +249,11 @@ def _take(subscriber: Subscriber, ids: Sequence[int], attempts_before: Attempts[
     return [
         Taken(
             id_, attempts, position, event_id, decode(type_, version, data),
-            Context(correlation, causation, actor, trace), time_, replay,
+            Context(correlation, causation, actor, trace), time_, replay, age,
         )
         for (
             id_, attempts, _, position, event_id, _, type_, version, data, correlation, actor, trace, time_, replay,
+            age,
         ), causation in zip(rows, texts_of(row[4] for row in rows), strict=True)
     ]  # fmt: skip
 

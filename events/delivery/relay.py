@@ -18,7 +18,7 @@ from events.db.bisect import database_lost
 from events.db.query import execute
 from events.declare.queues import Queue
 from events.declare.subscribers import Subscriber, subscriber, subscribers
-from events.delivery import sql, wake
+from events.delivery import measures, sql, wake
 from events.delivery.broker import AWAY, depths, send
 from events.delivery.handle import deliver, deliver_within
 from events.liveness.heartbeat import touch
@@ -107,6 +107,7 @@ class Relay:
                 claimed += self._relay([one.name], ordered=True)
         unordered = [one.name for one in listening if not one.ordered]
         claimed += self._relay(unordered, ordered=False) if unordered else 0
+        measures.LAST_CLAIM.now()
         self.caught_up = self.caught_up or not (self.gate_shut or claimed >= self.batch)
         return claimed
 

@@ -76,7 +76,8 @@ LOCK_ORDERED = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.ordere
 TAKE = Keyed("""
 SELECT delivery.id, delivery.attempts, delivery.leases, event.position, event.event_id, event.stream, event.type,
        event.version, coalesce(delivery.edited_data, event.data)::text, event.correlation_id, event.actor,
-       event.traceparent, CASE WHEN %s THEN event.time END, delivery.replay_id
+       event.traceparent, CASE WHEN %s THEN event.time END, delivery.replay_id,
+       extract(epoch FROM clock_timestamp() - delivery.created_at)::float8
 FROM events_delivery delivery
 CROSS JOIN LATERAL (SELECT * FROM events_storedevent WHERE position = delivery.event_id OFFSET 0) event
 WHERE delivery.id = ANY(ARRAY(SELECT unnest(%s::bigint[]))) AND delivery.state || '' = 'pending'
@@ -109,6 +110,7 @@ WHERE id = ANY(ARRAY(SELECT unnest(%s::bigint[]))) AND state || '' = 'pending'
 DONE_UNDER_LEASE = Keyed("""
 UPDATE events_delivery SET state = 'done', done_at = now()
 WHERE id = ANY(ARRAY(SELECT unnest(%s::bigint[]))) AND state || '' = 'pending' AND lease = %s
+RETURNING id
 """)
 
 # Counts the failure, sets the next due time and records the attempt, in one statement. Changes nothing if the lease is

@@ -18,6 +18,7 @@ from events.live.selection import EVERYTHING, Selection, Topic
 from events.live.tail import News, Tail
 from events.live.threads import Threads
 from events.liveness.heartbeat import EVERY, touch
+from events.metrics.declare import Reported
 
 POLL = 0.25
 """Seconds between two looks at the log when no hint arrives."""
@@ -31,6 +32,8 @@ PAGE = 100
 """Missed events per read."""
 OWNERS = 50_000
 """Streams whose owners are cached."""
+
+OPEN = Reported("live_streams_open", "Open streams of events (SSE connections).")
 
 log = structlog.get_logger(__name__)
 

@@ -11,18 +11,24 @@ import structlog
 from celery.concurrency.thread import TaskPool as Threads
 from celery.exceptions import WorkerTerminate
 from celery.platforms import EX_FAILURE
+from celery.signals import worker_process_init, worker_process_shutdown
 from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise as vine_promise
 
 from events.declare.queues import serve
 from events.delivery import leases
+from events.metrics import flush, process
 from events.models import DeadReason
 from events.worker.dead_messages import RawMessage, from_message, keep
 from events.worker.dead_queue import DeadQueue
 from events.worker.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
+
+# The children of a prefork pool count for themselves, and end without Python's own exit.
+worker_process_init.connect(lambda **_: process.start("worker"), weak=False, dispatch_uid="events.metrics")
+worker_process_shutdown.connect(lambda **_: flush.finish(), weak=False, dispatch_uid="events.metrics")
 
 PAUSE = 2.0
 """Seconds between two attempts to store a message while PostgreSQL is down."""
@@ -44,6 +50,7 @@ class Consumer(CeleryConsumer):
 
     def start(self) -> None:
         self.watchdog.start()
+        process.start("worker")
         super().start()
 
     def register_with_event_loop(self, hub: Any) -> None:
@@ -106,6 +113,7 @@ class Consumer(CeleryConsumer):
         self._flush_events()
         super().shutdown()
         leases.release_all()
+        flush.finish()
         at_once: Any = state.should_terminate
         if at_once is not None and isinstance(self.pool, Threads) and state.active_requests:
             logging.shutdown()

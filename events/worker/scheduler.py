@@ -5,6 +5,7 @@ from typing import Any
 from celery.beat import PersistentScheduler
 
 from events.liveness.heartbeat import touch
+from events.metrics import process
 
 
 class Scheduler(PersistentScheduler):
@@ -19,6 +20,10 @@ class Scheduler(PersistentScheduler):
         core, and always in the way of other work.
         """
         return n + drift
+
+    def setup_schedule(self) -> None:
+        process.start("beat")
+        super().setup_schedule()
 
     def tick(self, *args: Any, **options: Any) -> Any:
         touch("beat")

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from uuid import UUID, uuid4
 
 import structlog
@@ -28,6 +28,7 @@ from events import Backoff
 from events.db.query import execute
 from events.declare.codec import encode_json
 from events.delivery.failures import storable, summary_of
+from events.metrics.declare import Histogram
 from notifications import sql
 from notifications.models import DisabledReason, WebhookDelivery, WebhookDeliveryState
 from notifications.webhooks.client import CONNECTIONS, TIMEOUT, Answer, Client
@@ -51,6 +52,15 @@ PATIENCE = 1.0
 """Seconds that the task waits for a batch of calls before it claims more deliveries."""
 TURN = 10.0
 """Seconds after which one task stops claiming, so that it does not look stuck."""
+OUTCOMES = {
+    WebhookDeliveryState.DELIVERED: "delivered",
+    WebhookDeliveryState.PENDING: "retried",
+    WebhookDeliveryState.FAILED: "failed",
+}
+ATTEMPTS = Histogram(
+    "notifications_webhook_attempt_seconds", "Time of one attempt to send a webhook; failed: it was the last one.",
+    ("outcome",), known=lambda: [(outcome,) for outcome in OUTCOMES.values()],
+)  # fmt: skip
 LOOK_UPS = 64
 """Concurrent name lookups. There are many, so that unresponsive name servers do not block other webhooks."""
 
@@ -225,7 +235,14 @@ def _conclude(lease: UUID, results: Sequence[CallResult]) -> None:
             },
         )
         ours = {id_ for (id_,) in rows}
-        _update_health([one for one in results if one.call.delivery in ours])
+        concluded = [one for one in results if one.call.delivery in ours]
+        _update_health(concluded)
+        transaction.on_commit(partial(_count, concluded))
+
+
+def _count(results: Sequence[CallResult]) -> None:
+    for one in results:
+        ATTEMPTS.observe(one.answer.milliseconds / 1000, OUTCOMES[one.state])
 
 
 def _delay(result: CallResult) -> float:

@@ -16,9 +16,10 @@ from django.http import HttpResponse
 from django.urls import set_script_prefix
 
 from events.live.follow import Follower
-from events.live.hub import Hub
+from events.live.hub import OPEN, Hub
 from events.live.response import EventStream, StreamsAway
 from events.live.threads import Threads
+from events.metrics import process
 from orderproject.api.paths import PROBES, is_live
 from orderproject.api.problems import problem
 from orderproject.observability.health import livez
@@ -55,6 +56,7 @@ class LiveApplication:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self._running = asyncio.create_task(self.hub.run())
+        process.start("live", lambda: {(OPEN.name, ()): len(self.hub)})
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self.hub.stop()

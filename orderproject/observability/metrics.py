@@ -1,51 +1,61 @@
-"""`/metrics` for Prometheus: backlogs, dead letters, and the states of sagas and breakers.
+"""`/metrics` for Prometheus: one address for all processes, because all totals are in the database.
 
-The values come from the database and the broker at the time of the request. So every web process returns the values of
-the whole installation, and the hot path counts nothing. Only clients in METRICS_NETWORKS get an answer.
+Counters and histograms are read from the rows that processes add to (docs/decisions/0057); gauges are computed from
+rows at the time of the request (docs/decisions/0034). Only clients in METRICS_NETWORKS get an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-import redis
 import structlog
-from celery import current_app
 from django.conf import settings
-from django.db import Error
+from django.db import Error, OperationalError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from psycopg.errors import QueryCanceled
 
-from events.breakers.breaker import State, breakers
 from events.db.query import execute
-from events.declare.queues import declared_queues
-from events.delivery.broker import AWAY, depths
+from events.live import hub
+from events.metrics import process
 from orderproject.api.addresses import client_address
 from orderproject.api.problems import problem
-from publishing.models import Cursor
-from publishing.selectors import held_counts, lag_of
+from orderproject.observability.families import counted, gauge
+from orderproject.observability.gauges.business import business, webhooks
+from orderproject.observability.gauges.database import database
+from orderproject.observability.gauges.deliveries import deliveries
+from orderproject.observability.gauges.deliveries import log as log_position
+from orderproject.observability.gauges.sagas import sagas
+from orderproject.observability.gauges.servers import breaker_states, broker, publishers
 
 log = structlog.get_logger(__name__)
 
-# Use the partial indexes delivery_due and delivery_dead, so finished deliveries cost nothing.
-WAITING = """
-SELECT subscriber, count(*), extract(epoch FROM clock_timestamp() - min(event.time))::float8
-FROM events_delivery delivery JOIN events_storedevent event ON event.position = delivery.event_id
-WHERE delivery.state = 'pending' GROUP BY subscriber
-"""
-DEAD = "SELECT subscriber, count(*) FROM events_delivery WHERE state = 'dead' GROUP BY subscriber"
-DEAD_MESSAGES = "SELECT count(*) FROM events_deadmessage WHERE retried_at IS NULL AND discarded_at IS NULL"
-OPEN_SAGAS = """
-SELECT saga, state, count(*), extract(epoch FROM clock_timestamp() - min(started_at))::float8 FROM sagas_sagarun
-WHERE state IN ('running', 'compensating', 'stuck') GROUP BY saga, state
-"""
-LAST_POSITION = "SELECT coalesce(max(position), 0) FROM events_storedevent"
+# Importing them declares what processes of other kinds report.
+REPORTED = (process, hub)
+
+Section = Callable[[], Iterable[Metric]]
+SECTIONS: Mapping[str, Section] = {
+    "counted": counted,
+    "deliveries": deliveries,
+    "log": log_position,
+    "sagas": sagas,
+    "broker": broker,
+    "breakers": breaker_states,
+    "publishers": publishers,
+    "business": business,
+    "webhooks": webhooks,
+    "database": database,
+}
+TIMEOUT = 1.0
+"""Seconds that one statement of a section may take."""
+LIMIT = "SELECT set_config('statement_timeout', %s, true)"
 
 
 @never_cache
@@ -75,88 +85,29 @@ def _networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 class Installation:
-    """A Prometheus collector for the current state of the whole installation."""
+    """A Prometheus collector for the whole installation. A section that takes too long is left out."""
 
     def collect(self) -> Iterator[Metric]:
-        yield from _deliveries()
-        yield from _sagas()
-        yield from _queues()
-        yield _breakers()
-        yield from _publishers()
-        yield _gauge(
-            "events_log_position", "The last position of the log.", [], [((), execute(LAST_POSITION, [])[0][0])]
+        up, seconds = {}, {}
+        for name, section in SECTIONS.items():
+            began = time.monotonic()
+            families = _within_time(name, section)
+            up[(name,)], seconds[(name,)] = float(families is not None), time.monotonic() - began
+            yield from families or ()
+        yield gauge(
+            "metrics_section_up", "Whether a section of these metrics was read in time.", ["section"], up.items()
         )
+        yield gauge("metrics_section_seconds", "Time that reading a section took.", ["section"], seconds.items())
 
 
-def _gauge(name: str, what: str, labels: list[str], values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
-    family = GaugeMetricFamily(name, what, labels=labels)
-    for of, value in values:
-        family.add_metric(of, value)
-    return family
-
-
-def _deliveries() -> Iterator[Metric]:
-    waiting = execute(WAITING, [])
-    of = ["subscriber"]
-    yield _gauge(
-        "events_deliveries_pending", "Deliveries that are pending.", of, [((who,), n) for who, n, _ in waiting]
-    )
-    oldest = [((who,), age) for who, _, age in waiting]
-    yield _gauge("events_deliveries_oldest_seconds", "Age of the oldest event with a pending delivery.", of, oldest)
-    dead = [((who,), n) for who, n in execute(DEAD, [])]
-    yield _gauge("events_deliveries_dead", "Deliveries that are dead-lettered and wait for an operator.", of, dead)
-    messages = execute(DEAD_MESSAGES, [])[0][0]
-    yield _gauge("events_dead_messages", "Messages that no worker could process.", [], [((), messages)])
-
-
-def _sagas() -> Iterator[Metric]:
-    rows = execute(OPEN_SAGAS, [])
-    of = ["saga", "state"]
-    yield _gauge("sagas_open", "Sagas that have not ended.", of, [((saga, state), n) for saga, state, n, _ in rows])
-    oldest = [((saga, state), age) for saga, state, _, age in rows]
-    yield _gauge("sagas_oldest_seconds", "Age of the oldest saga that has not ended.", of, oldest)
-
-
-def _queues() -> Iterator[Metric]:
+def _within_time(name: str, section: Section) -> list[Metric] | None:
+    """The section's families; None if one of its statements took longer than TIMEOUT. Raises what else it raises."""
     try:
-        waiting = depths(current_app, declared_queues())
-    except AWAY as error:
-        log.warning("queue depths not available; the broker is unreachable", error=str(error))
-        waiting = {}
-    yield _gauge("broker_up", "Whether the broker answers.", [], [((), float(bool(waiting)))])
-    values = [((str(queue),), n) for queue, n in waiting.items()]
-    yield _gauge("broker_messages", "Messages waiting in a queue.", ["queue"], values)
-
-
-def _publishers() -> Iterator[Metric]:
-    """None where nothing is published to a broker; else one statement for each cursor, of which there are few."""
-    cursors = [(one, lag_of(one)) for one in Cursor.objects.all()]
-    of = ["publisher", "slot", "kind"]
-
-    def labels(one: Cursor) -> tuple[str, ...]:
-        return one.publisher, str(one.slot), "backfill" if one.backfill else "live"
-
-    positions = [(labels(one), one.position) for one, _ in cursors]
-    yield _gauge("publishing_position", "The position up to which the log is published.", of, positions)
-    behind = [(labels(one), lag.events) for one, lag in cursors]
-    yield _gauge("publishing_lag_events", "Events that are not published yet.", of, behind)
-    seconds = [(labels(one), lag.seconds) for one, lag in cursors]
-    yield _gauge("publishing_lag_seconds", "Age of the oldest event that is not published yet.", of, seconds)
-    failing = [(labels(one), one.failures) for one, _ in cursors]
-    yield _gauge("publishing_failures", "Failures since the last success.", of, failing)
-    held = [((name,), count) for name, count in held_counts().items()]
-    yield _gauge("publishing_held_streams", "Streams whose next event a broker refuses.", ["publisher"], held)
-    unrouted = [(labels(one), one.unrouted) for one, _ in cursors if one.unrouted is not None]
-    yield _gauge("publishing_unrouted", "Messages that no consumer has bound a queue for.", of, unrouted)
-
-
-def _breakers() -> Metric:
-    """The states of the breakers: 0 closed, 1 half open, 2 open. Without Valkey there are none, and calls pass."""
-    level = {State.CLOSED: 0.0, State.HALF_OPEN: 1.0, State.OPEN: 2.0}
-    values = []
-    for one in breakers():
-        try:
-            values.append(((one.name,), level[one.snapshot().state]))
-        except redis.RedisError:
-            break
-    return _gauge("events_breaker_state", "0 closed, 1 half open, 2 open.", ["breaker"], values)
+        with transaction.atomic():
+            execute(LIMIT, [f"{TIMEOUT * 1000:.0f}"])
+            return list(section())
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        log.warning("a section of the metrics took too long", section=name, error=str(error))
+        return None

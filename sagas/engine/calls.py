@@ -11,8 +11,9 @@ import asyncio
 import os
 import queue
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -50,6 +51,8 @@ class Lease:
     id: UUID
     contexts: Mapping[str, Context]
     permit: Permit = NO_PERMIT
+    seconds: dict[UUID, float] = field(default_factory=dict)
+    """How long the call of each run took."""
 
     @property
     def step(self) -> str:
@@ -105,10 +108,18 @@ async def _call_all(process: _Process, lease: Lease, calls: Sequence[PreparedCal
 
 
 async def _call_one(lease: Lease, one: PreparedCall, limit: asyncio.Semaphore) -> CallResult:
+    async with limit:
+        began = time.monotonic()
+        try:
+            return await _result_of(lease, one)
+        finally:
+            lease.seconds[one.call.run_id] = time.monotonic() - began
+
+
+async def _result_of(lease: Lease, one: PreparedCall) -> CallResult:
     try:
-        async with limit:
-            async with asyncio.timeout(lease.action.lease):
-                value = await lease.action.call(one.call, one.loaded)
+        async with asyncio.timeout(lease.action.lease):
+            value = await lease.action.call(one.call, one.loaded)
     except Refused as refused:
         if lease.undo:
             return CallResult(one, None, refused)

@@ -16,7 +16,7 @@ from events.db.query import execute
 from events.delivery.failures import Attempts, summary_of
 from events.log.context import Context, caused_by
 from sagas.definition import Step
-from sagas.engine import sql
+from sagas.engine import measures, sql
 from sagas.engine.runs import lock
 from sagas.engine.steps import calls_of, expected_state
 from sagas.models import SagaStep
@@ -91,6 +91,7 @@ class Failures:
         with transaction.atomic():
             lock(ids)
             written = execute(sql.FAIL, parameters)
+            measures.failed(self.step, [state for _, state in written])
             ended = [run_id for run_id, state in written if state in {StepState.FAILED, StepState.STUCK}]
             if tell and ended and isinstance(self.action, NetworkAction) and self.action.given_up:
                 self._tell(self.action.given_up, ended)

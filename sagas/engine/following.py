@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -14,7 +15,7 @@ from events.declare.queues import served_here
 from events.log.append import flush
 from events.log.context import Context, caused_by
 from sagas.definition import Step
-from sagas.engine import runs
+from sagas.engine import measures, runs
 from sagas.engine.decide import Decided, Move, Performed, Run, changes_of, decide
 from sagas.engine.steps import success
 from sagas.plan import Go, StepState
@@ -66,9 +67,13 @@ def perform_database_action(
     action: DatabaseAction, calls: Sequence[Call], contexts: Mapping[str, Context]
 ) -> list[Performed]:
     """The action's effect on these calls, in the caller's transaction, and how each ended."""
+    began = time.monotonic()
     with caused_by(Context(actor=action.task), contexts), limited(action.time_limit):
         refusals = action.perform(calls) or {}
-    return [_performed(call, refusals) for call in calls]
+    performed = [_performed(call, refusals) for call in calls]
+    took = time.monotonic() - began
+    measures.performed(calls[0].step, ((one.state.value, took) for one in performed))
+    return performed
 
 
 def _performed(call: Call, refusals: object) -> Performed:

@@ -19,7 +19,7 @@ from events.delivery import leases
 from events.log.append import gathered
 from events.log.context import Context, caused_by
 from sagas.definition import Step
-from sagas.engine import permits, runs, steps
+from sagas.engine import measures, permits, runs, steps
 from sagas.engine.calls import CallResult, Lease, PreparedCall, make_calls
 from sagas.engine.decide import Ended
 from sagas.engine.dispatch import Cohort
@@ -109,7 +109,9 @@ def _lease(action: NetworkAction, step: Step, undo: bool, run_ids: Sequence[UUID
         loaded = action.load(taken.calls)
     calls = [PreparedCall(call, loaded[call.subject]) for call in taken.calls if call.subject in loaded]
     idle = [Outcome(call.run_id, steps.success(undo)) for call in taken.calls if call.subject not in loaded]
-    return Leased(lease, calls, steps.conclude(step.name, undo, id_, idle, locked=False))
+    concluded = steps.conclude(step.name, undo, id_, idle, locked=False)
+    measures.performed(step.name, ((steps.success(undo).value, 0.0) for _ in concluded))
+    return Leased(lease, calls, concluded)
 
 
 def _call(leased: Leased, permitted: Permitted, *, decides: bool) -> Ended:
@@ -175,6 +177,10 @@ def _save_in_one_transaction(
         outcomes = [_outcome(answer, lease.undo) for answer in answers]
         states = steps.conclude(lease.step, lease.undo, lease.id, outcomes, locked=decides)
         ours = [answer for answer in answers if answer.call.run_id in states]
+        measures.performed(
+            lease.step,
+            ((one.state.value, lease.seconds.get(one.run_id, 0.0)) for one in outcomes if one.run_id in states),
+        )
         if ours:
             with caused_by(Context(actor=lease.action.task), lease.contexts):
                 lease.action.save(ours)

@@ -11,7 +11,7 @@ import structlog
 
 from events.db.query import execute
 from sagas.definition import definition
-from sagas.engine import sql
+from sagas.engine import measures, sql
 from sagas.engine.decide import Changes, OpenStep, Run
 from sagas.plan import StepState
 
@@ -66,10 +66,10 @@ def write(changes: Changes) -> None:
     _write(sql.WAKE_AT, ("ids", "times"), changes.wake)
     if changes.performed and changes.finished:
         both = _performed_columns(changes) | _columns(FINISHED, changes.finished)
-        execute(sql.PERFORMED_AND_FINISH, both)
+        measures.ended(execute(sql.PERFORMED_AND_FINISH, both))
         return
     _write_performed(changes)
-    _write(sql.FINISH, FINISHED, changes.finished)
+    measures.ended(_write(sql.FINISH, FINISHED, changes.finished))
 
 
 def _write_performed(changes: Changes) -> None:
@@ -97,9 +97,8 @@ def _reasons(run_ids: Sequence[UUID]) -> list[tuple[UUID, str, str]]:
     return [(run_id, *said.get(run_id, ("", ""))) for run_id in run_ids]
 
 
-def _write(statement: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    if rows:
-        execute(statement, _columns(names, rows))
+def _write(statement: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return execute(statement, _columns(names, rows)) if rows else []
 
 
 def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:

@@ -35,12 +35,14 @@ PUBLIC = {
         "events.live.follow", "events.live.hub", "events.live.ports", "events.live.response", "events.live.selection",
         "events.live.threads",
         "events.liveness.heartbeat",
-        "events.log.aggregate", "events.log.append", "events.log.context", "events.log.fold", "events.log.watermark",
+        "events.log.aggregate", "events.log.append", "events.log.context", "events.log.fold", "events.log.tally",
+        "events.log.watermark",
+        "events.metrics.declare", "events.metrics.process", "events.metrics.reading",
         "events.timeline.moments",
         "events.worker.amqp_transport", "events.worker.broker_queues", "events.worker.periodic_tasks",
     },
     "sagas": {
-        "sagas", "sagas.decorators", "sagas.models", "sagas.plan", "sagas.saga", "sagas.start",
+        "sagas", "sagas.decorators", "sagas.definition", "sagas.models", "sagas.plan", "sagas.saga", "sagas.start",
         "sagas.operations.picture", "sagas.operations.repair",
     },
 }  # fmt: skip

@@ -35,6 +35,7 @@ BEYOND = {
     "notifications/openapi.py": "what the API's description says of webhooks beside the types",
     "notifications/webhook_admin.py": "the admin's pages about webhooks, beside those about mail",
     "notifications/webhooks": "everything about sending to others: who hears what, secrets, addresses, HTTP",
+    "orders/tallies.py": "what the metrics count of the log about orders",
     "orders/view_helpers.py": "what every call about orders asks of its request",
     "publishing/badge.py": "the number beside the admin's link to held streams",
     "publishing/engine": "cursors, records, held streams and the process that moves them on; knows no broker",

@@ -48,7 +48,7 @@ OF_ITS_OWN = {
     "Order": {"id", "number", "created_at", "updated_at"},
     "OrderLine": {"id", "order_id"},
     "StoredEvent": {"position", "event_id", "stream", "correlation_id", "traceparent", "time"},
-    "Delivery": {"id", "event_id", "due_at"},
+    "Delivery": {"id", "event_id", "due_at", "created_at"},
     "IdempotentRequest": {"id", "key", "headers", "body", "created_at"},
 }
 """The columns in which no two orders are the same."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from desk import terminal
 from events.delivery.relay import Relay
+from events.metrics import process
 
 
 class Command(terminal.Command):
@@ -18,4 +19,5 @@ class Command(terminal.Command):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        process.start("relay")
         relay.run()

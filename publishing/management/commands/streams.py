@@ -18,6 +18,7 @@ from desk import terminal
 from desk.terminal import actor, add_yes, ask, console
 from events import Refused
 from events.delivery.failures import summary_of
+from events.metrics import process
 from publishing import selectors, services
 from publishing.engine import brokers, runner
 from publishing.models import Cursor, HeldStream
@@ -111,6 +112,7 @@ class Command(terminal.Command):
         for publisher in names:
             services.divide(publisher)
         self._tell_not_started()
+        process.start("publisher")
         if not runner.run(names, stopping):
             raise CommandError("A publisher stopped by an error that nobody foresaw; the log has it.")
 

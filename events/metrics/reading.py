@@ -1,0 +1,37 @@
+"""The totals of all processes, as they are stored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import msgspec
+
+from events.db.query import execute
+from events.metrics import sql
+from events.metrics.flush import SILENT_AFTER
+from events.metrics.memory import LAST, SUM, VALUE
+
+__all__ = ["LAST", "SUM", "VALUE", "reported", "totals"]
+
+Labels = tuple[str, ...]
+
+
+def totals() -> Mapping[str, Mapping[Labels, Mapping[str, float]]]:
+    """By metric and labels: its parts, such as the buckets of a histogram. One statement."""
+    found: dict[str, dict[Labels, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for metric, labels, part, value in execute(sql.TOTALS, []):
+        found[metric][_labels(labels)][part] = value
+    return found
+
+
+def reported() -> Mapping[str, Mapping[Labels, float]]:
+    """What all living processes report of themselves, added up. One statement."""
+    found: dict[str, dict[Labels, float]] = defaultdict(dict)
+    for metric, labels, value in execute(sql.REPORTED, [SILENT_AFTER]):
+        found[metric][_labels(labels)] = value
+    return found
+
+
+def _labels(stored: str) -> Labels:
+    return tuple(msgspec.json.decode(stored, type=list[str]))

@@ -1,0 +1,64 @@
+"""What is counted of orders: by the log, so each order counts once, whatever is killed or retried."""
+
+from __future__ import annotations
+
+from events.db.query import execute
+from events.log.tally import tally
+from events.metrics.declare import Counter, Histogram, Memory
+from orders.selectors import REASONS
+
+PERSON, OTHER = "person", "other"
+
+PLACED = Counter("orders_placed_total", "Orders accepted.", ("currency",))
+CONFIRMED = Counter("orders_confirmed_total", "Orders confirmed: in stock and paid.", ("currency",))
+REVENUE = Counter(
+    "orders_revenue_total", "Totals of confirmed orders, in units of the currency; refunds are not subtracted.",
+    ("currency",),
+)  # fmt: skip
+REFUNDED = Counter("orders_refunded_total", "Money refunded, in units of the currency.", ("currency",))
+CANCELLED = Counter(
+    "orders_cancelled_total", "Orders cancelled, by the shop's reason; person: a customer or staff cancelled.",
+    ("reason",), known=lambda: [(reason,) for reason in (*REASONS, PERSON, OTHER)],
+)  # fmt: skip
+CONFIRMATION = Histogram("orders_confirmation_seconds", "Time from placing an order until it was confirmed.")
+
+# Plan: ranges of the index on (type, position).
+PLACED_BY_CURRENCY = """
+SELECT data -> 'total' ->> 'currency', count(*) FROM events_storedevent
+WHERE type = 'order.created' AND position > %s AND position <= %s GROUP BY 1
+"""
+CANCELLED_BY_REASON = """
+SELECT coalesce(data ->> 'code', ''), count(*) FROM events_storedevent
+WHERE type = 'order.cancelled' AND position > %s AND position <= %s GROUP BY 1
+"""
+REFUNDED_BY_CURRENCY = """
+SELECT data -> 'amount' ->> 'currency', sum((data -> 'amount' ->> 'amount')::numeric)::float8 FROM events_storedevent
+WHERE type = 'payment.refunded' AND position > %s AND position <= %s GROUP BY 1
+"""
+# The same, and for each one lookup of the first event of its stream.
+CONFIRMED_ORDERS = """
+SELECT confirmed.currency, count(*), sum(confirmed.amount)::float8,
+       array_agg(extract(epoch FROM confirmed.time - created.time)::float8)
+FROM (SELECT stream, time, data -> 'total' ->> 'currency' AS currency,
+             (data -> 'total' ->> 'amount')::numeric AS amount
+      FROM events_storedevent WHERE type = 'order.confirmed' AND position > %s AND position <= %s OFFSET 0) confirmed
+CROSS JOIN LATERAL (SELECT time FROM events_storedevent first
+                    WHERE first.stream = confirmed.stream AND first.stream_version = 1 OFFSET 0) created
+GROUP BY 1
+"""
+
+
+@tally
+def count_orders(after: int, until: int, into: Memory) -> None:
+    """Four statements for any number of events."""
+    for currency, number in execute(PLACED_BY_CURRENCY, [after, until]):
+        PLACED.add(number, currency, into=into)
+    for code, number in execute(CANCELLED_BY_REASON, [after, until]):
+        reason = code if code in REASONS else OTHER if code else PERSON
+        CANCELLED.add(number, reason, into=into)
+    for currency, amount in execute(REFUNDED_BY_CURRENCY, [after, until]):
+        REFUNDED.add(amount, currency, into=into)
+    for currency, number, amount, seconds in execute(CONFIRMED_ORDERS, [after, until]):
+        CONFIRMED.add(number, currency, into=into)
+        REVENUE.add(amount, currency, into=into)
+        CONFIRMATION.observe_all(seconds, into=into)
