@@ -140,9 +140,9 @@ class Shop:
     def write(self, orders: int, batch: int) -> None:
         """Writes groups of `batch` orders, as the view does for concurrent requests."""
         from events.log.context import Context
+        from orders.api.serializers import NewOrder
         from orders.placing.accepting import Asked, _accept_group
         from orders.placing.idempotency import Once
-        from orders.serializers import NewOrder
 
         for _ in range(orders // batch):
             news = [NewOrder.of(self._order()) for _ in range(batch)]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import BulkOrders, OneOrder, OrderEvents, Orders, OrderStream, Stream
+from orders.api.views import BulkOrders, OneOrder, OrderEvents, Orders, OrderStream, Stream
 from orders.fulfilment.api import Cancel, Deliver, Refunds, Shipments
 from orders.fulfilment.returns_api import Approve, OneReturn, OrderReturns, Receive, Reject, Returns
 from web import ids  # noqa: F401  registers the converter `id`

@@ -16,13 +16,14 @@ from rest_framework.views import APIView
 from desk import audit
 from desk.actors import actor_of
 from events.log.context import acting
-from orders import models, openapi
-from orders import serializers as wire
+from orders import models
+from orders.api import openapi
+from orders.api import serializers as wire
+from orders.api.view_helpers import audit_staff, caller, expected_version, order_of
 from orders.fulfilment import service
 from orders.placing.idempotency import Answer, Once
 from orders.selectors import payments_of
 from orders.services import request_cancellation
-from orders.view_helpers import audit_staff, caller, expected_version, order_of
 
 encode = msgspec.json.Encoder().encode
 

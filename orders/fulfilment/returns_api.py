@@ -19,14 +19,14 @@ from rest_framework.views import APIView
 from desk import audit
 from desk.actors import actor_of
 from orders import models
-from orders.filters import ReturnFilters
+from orders.api.filters import ReturnFilters
+from orders.api.view_helpers import audit_staff, caller, expected_version, order_of
 from orders.fulfilment import returns, returns_openapi
 from orders.fulfilment import returns_wire as wire
 from orders.fulfilment.api import answered_once, order_answer
 from orders.placing.idempotency import Answer
 from orders.selectors import returns_visible_to
 from orders.services import StaleVersion
-from orders.view_helpers import audit_staff, caller, expected_version, order_of
 from web import etags
 from web.typed import convert
 

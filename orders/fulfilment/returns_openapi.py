@@ -4,8 +4,8 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
+from orders.api.openapi import CONFLICT, IF_NONE_MATCH, MAY_HAVE_KEY, STALE, answered, fulfilment
 from orders.fulfilment import returns_wire as wire
-from orders.openapi import CONFLICT, IF_NONE_MATCH, MAY_HAVE_KEY, STALE, answered, fulfilment
 
 ETAG = "Changes whenever the return changes."
 IF_MATCH = OpenApiParameter(

@@ -11,8 +11,9 @@ from msgspec import Meta
 
 from events import Money
 from orders import models
+from orders.api.fields import Reason, Sku
+from orders.api.serializers import Order, SomeGoods
 from orders.events import Received
-from orders.serializers import Order, Reason, Sku, SomeGoods
 from web.typed import convert
 from web.unprocessable import Unprocessable
 

@@ -14,7 +14,7 @@ from events.db.bisect import bisect
 from events.db.model_signals import saving_is_heard
 from events.delivery.outbox import is_alone
 from events.log.context import Context, current_context
-from orders import serializers as wire
+from orders.api import serializers as wire
 from orders.events import OrderCreated
 from orders.models import Order, OrderLine
 from orders.placing.bulk_insert import Writing

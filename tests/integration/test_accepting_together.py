@@ -18,7 +18,7 @@ from events import Refused
 from events.log.context import Context
 from events.models import Delivery, StoredEvent
 from orderproject.models import User
-from orders import serializers as wire
+from orders.api import serializers as wire
 from orders.models import IdempotentRequest, Order
 from orders.placing import accepting
 from orders.placing.accepting import Asked

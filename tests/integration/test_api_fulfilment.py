@@ -295,7 +295,7 @@ def test_without_its_line_nothing_is_shipped(
         raise RuntimeError("the audit is full")
 
     one = confirmed(customer)
-    monkeypatch.setattr("orders.view_helpers.audit.record", fail)
+    monkeypatch.setattr("orders.api.view_helpers.audit.record", fail)
     assert_problem(ship(warehouse, one, ("MUG-RED", 1), **headers), 500)
     assert not Shipment.objects.exists()
     assert not StoredEvent.objects.filter(type="order.shipped").exists()

@@ -13,11 +13,22 @@ from django.core.exceptions import ValidationError as Invalid
 from msgspec import Meta
 from rest_framework.exceptions import ValidationError
 
-from desk.one_line import OneLine
 from events import Money
 from events.declare.money import BadMoney, Currency, SentMoney, check_currency
 from orders import models
 from orders.addresses import Address, StoredAddress
+from orders.api.fields import (
+    Carrier,
+    Email,
+    PaymentStatus,
+    Quantity,
+    Reason,
+    RefundStatus,
+    Sku,
+    Status,
+    Token,
+    TrackingNumber,
+)
 from orders.events import Goods
 from orders.evolve import LineState
 from orders.paid import Paid, refund_state
@@ -26,26 +37,6 @@ from orders.services import Placement, Wanted
 from web.email_address import validate_email_address
 from web.typed import convert
 from web.unprocessable import Unprocessable
-
-Token = Annotated[
-    str,
-    Meta(
-        pattern="^[!-~]{1,255}$(?!\n)",
-        description="The payment processor's token, never card data",
-        examples=["tok_visa"],
-    ),
-]
-Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"}, examples=["a@example.com"])]
-Sku = Annotated[str, Meta(min_length=1, max_length=64, examples=["MUG-RED"])]
-Quantity = Annotated[int, Meta(ge=1, le=10_000)]
-Status = Annotated[str, Meta(extra_json_schema={"enum": models.Status.values})]
-PAYMENT_STATUS = ["pending", "authorized", "succeeded", "failed", "voided", "partially_refunded", "refunded"]
-PaymentStatus = Annotated[str, Meta(extra_json_schema={"enum": PAYMENT_STATUS})]
-RefundStatus = Annotated[str, Meta(extra_json_schema={"enum": models.RefundStatus.values})]
-Reason = Annotated[OneLine, Meta(min_length=1, max_length=100, examples=["ordered by mistake"])]
-Carrier = Annotated[OneLine, Meta(min_length=1, max_length=100, examples=["DHL"])]
-TrackingNumber = Annotated[OneLine, Meta(min_length=1, max_length=100, examples=["JD014600003828"])]
-
 
 # --- in ------------------------------------------------------------------------------------------------------
 

@@ -1,11 +1,11 @@
-"""The OpenAPI descriptions of the order endpoints. The schemas come from `orders.serializers`."""
+"""The OpenAPI descriptions of the order endpoints. The schemas come from `orders.api.serializers`."""
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from events.catalogue.serializers import Envelope
-from orders import serializers as wire
+from orders.api import serializers as wire
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",

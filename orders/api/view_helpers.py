@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from desk import audit
 from desk.actors import actor_of
 from orders import models
-from orders import serializers as wire
+from orders.api import serializers as wire
 from orders.selectors import payments_of, visible_to
 from orders.services import StaleVersion
 from web import etags

@@ -22,13 +22,14 @@ from events.live.response import EventStreamRenderer, opened
 from events.live.selection import Everything, Kinds, OneStream, Owned, Selection
 from events.log.context import acting
 from events.log.fold import NoSuchVersion
-from orders import models, openapi
-from orders import serializers as wire
-from orders.filters import OrderFilters
+from orders import models
+from orders.api import openapi
+from orders.api import serializers as wire
+from orders.api.filters import OrderFilters
+from orders.api.view_helpers import caller, order_of, visible
 from orders.placing.accepting import Entry, accept, accept_each
 from orders.placing.idempotency import Answer, Once
 from orders.selectors import FOLLOWED, OrderAtVersion, as_it_was, history_of, payments_of
-from orders.view_helpers import caller, order_of, visible
 from web import etags
 from web.filters import ONCE
 from web.typed import convert
