@@ -258,6 +258,8 @@ STREAMS_RABBITMQ_EXCHANGE: str = env.str("STREAMS_RABBITMQ_EXCHANGE", default="o
 STREAMS_KAFKA_BOOTSTRAP_SERVERS: str = env.str("STREAMS_KAFKA_BOOTSTRAP_SERVERS", default="")
 STREAMS_KAFKA_TOPIC_PREFIX: str = env.str("STREAMS_KAFKA_TOPIC_PREFIX", default="orders")
 STREAMS_KAFKA_MODE: str = env.str("STREAMS_KAFKA_MODE", default="binary")  # of CloudEvents; or structured
+# Values begin with the id of their schema, as Confluent's serializers write it
+STREAMS_KAFKA_SCHEMA_REGISTRY_URL: str = env.str("STREAMS_KAFKA_SCHEMA_REGISTRY_URL", default="")
 STREAMS_KAFKA_PARTITIONS = env.int("STREAMS_KAFKA_PARTITIONS", default=6)  # of a new topic
 STREAMS_KAFKA_REPLICATION = env.int("STREAMS_KAFKA_REPLICATION", default=1)
 # Further properties of librdkafka, such as security.protocol=SASL_SSL

@@ -14,15 +14,13 @@ from rest_framework.response import Response
 from events.catalogue import openapi
 from events.catalogue import serializers as wire
 from events.catalogue.asyncapi import asyncapi
-from events.catalogue.envelopes import envelope_schema
+from events.catalogue.envelopes import DIALECT, envelope_schema
 from events.catalogue.filters import EventFilters
 from events.catalogue.markdown import installed
 from events.catalogue.serializers import Declared
 from events.models import StoredEvent
 from web.permissions import Holds
 from web.views import ApiList, ApiView
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class Events(ApiList[StoredEvent]):

@@ -11,6 +11,7 @@ from events.catalogue.serializers import Envelope
 from events.declare.event import Event
 
 Schema = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def envelopes(events: Sequence[type[Event]], ref_template: str) -> tuple[list[Schema], Schema]:
@@ -19,12 +20,12 @@ def envelopes(events: Sequence[type[Event]], ref_template: str) -> tuple[list[Sc
     return [_envelope(envelope, event, own) for event, own in zip(events, data, strict=True)], parts
 
 
-def envelope_schema(event: type[Event]) -> Schema:
-    """The schema of one event's envelope, complete in itself."""
-    (schema,), parts = envelopes([event], "#/$defs/{name}")
-    return schema | {"$defs": parts}
+def envelope_schema(event: type[Event], version: str = "") -> Schema:
+    """The schema of one event's envelope, complete in itself; with a `version`, of an older one of the same major."""
+    (envelope, data), parts = msgspec.json.schema_components([Envelope, event], ref_template="#/$defs/{name}")
+    return _envelope(envelope, event, data, version) | {"$defs": parts}
 
 
-def _envelope(envelope: Schema, event: type[Event], data: Schema) -> Schema:
-    properties = {"eventType": {"const": event.type}, "version": {"const": event.version}, "data": data}
+def _envelope(envelope: Schema, event: type[Event], data: Schema, version: str = "") -> Schema:
+    properties = {"eventType": {"const": event.type}, "version": {"const": version or event.version}, "data": data}
     return {"allOf": [envelope, {"type": "object", "properties": properties}]}

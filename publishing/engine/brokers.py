@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from publishing.engine.messages import Document, Messages
 from publishing.engine.publisher import Publisher
@@ -21,10 +22,27 @@ def publisher(name: str) -> Publisher:
     if name == "kafka":
         from publishing.kafka.publisher import KafkaPublisher
 
-        return KafkaPublisher()
+        return KafkaPublisher(_frame())
     from publishing.rabbitmq.publisher import RabbitPublisher
 
     return RabbitPublisher()
+
+
+def _frame() -> Callable[[str, str, str], bytes] | None:
+    """What stands before each value on Kafka; None, and nothing is loaded, without a schema registry.
+
+    Raises ImproperlyConfigured in structured mode, whose value must be a CloudEvent and nothing else.
+    """
+    url = settings.STREAMS_KAFKA_SCHEMA_REGISTRY_URL
+    if not url:
+        return None
+    if settings.STREAMS_KAFKA_MODE != "binary":
+        raise ImproperlyConfigured(
+            "STREAMS_KAFKA_SCHEMA_REGISTRY_URL needs STREAMS_KAFKA_MODE=binary: set one of them."
+        )
+    from publishing.kafka.registry import SchemaRegistry
+
+    return SchemaRegistry(url).frame
 
 
 def create(name: str, *, dry_run: bool) -> list[str]:

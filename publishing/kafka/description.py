@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit, urlunsplit
+
 from django.conf import settings
 
 from events import Event
@@ -25,6 +27,12 @@ KAFKA = "kafka"
 BINDING = "0.5.0"
 SCHEMES = {"PLAIN": "plain", "SCRAM-SHA-256": "scramSha256", "SCRAM-SHA-512": "scramSha512", "GSSAPI": "gssapi"}
 """Of SASL, as AsyncAPI names them."""
+FRAMED = {
+    "schemaIdLocation": "payload",
+    "schemaIdPayloadEncoding": "confluent",
+    "schemaLookupStrategy": "TopicRecordNameStrategy",
+}
+"""Values with the id of their schema before them (publishing/kafka/registry.py)."""
 
 
 def describe(messages: Messages) -> dict[str, Document]:
@@ -45,11 +53,20 @@ def _servers() -> Document:
     told: Document = {"protocol": "kafka-secure" if "ssl" in protocol else "kafka"}
     if "sasl" in protocol and scheme:
         told["security"] = [{"type": scheme}]
+    if settings.STREAMS_KAFKA_SCHEMA_REGISTRY_URL:
+        told["bindings"] = {KAFKA: _registry()}
     addresses = settings.STREAMS_KAFKA_BOOTSTRAP_SERVERS.split(",")
     hosts = [address.strip().rpartition("://")[2] for address in addresses]
     return {
         (f"{KAFKA}-{number}" if number > 1 else KAFKA): {"host": host, **told} for number, host in enumerate(hosts, 1)
     }
+
+
+def _registry() -> Document:
+    """Without the user and the password."""
+    url = urlsplit(settings.STREAMS_KAFKA_SCHEMA_REGISTRY_URL)
+    address = urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2]))
+    return {"schemaRegistryUrl": address, "schemaRegistryVendor": "confluent", "bindingVersion": BINDING}
 
 
 def _channel(kind: str, messages: Messages) -> Document:
@@ -71,7 +88,8 @@ def _channel(kind: str, messages: Messages) -> Document:
 
 def _message(name: str, event: type[Event]) -> Document:
     key = {"type": "string", "pattern": f"^{event.stream_kind}:", "description": "The stream"}
-    bindings = {KAFKA: {"key": key, "bindingVersion": BINDING}}
+    framed = FRAMED if settings.STREAMS_KAFKA_SCHEMA_REGISTRY_URL else {}
+    bindings = {KAFKA: {"key": key, **framed, "bindingVersion": BINDING}}
     if settings.STREAMS_KAFKA_MODE == "structured":
         headers = exactly({"content-type": {"const": STRUCTURED}} | trace())
         return message(name, event, headers=headers, bindings=bindings) | {

@@ -23,6 +23,8 @@ from publishing.engine.records import JSON, Record, fixed_attributes, own_attrib
 from publishing.kafka.topics import options, topic_of
 
 Headers = list[tuple[str, str | bytes | None]]
+Frame = Callable[[str, str, str], bytes]
+"""By topic, type and version, what stands before the value. Raises Unframed."""
 STRUCTURED = "application/cloudevents+json"
 TURN = 0.05
 """Seconds to wait for reports at once."""
@@ -65,6 +67,10 @@ PRODUCER: dict[str, Any] = {
 
 class Unreported(Exception):
     """Kafka reported too late. The producer was dropped, and what is open is published again."""
+
+
+class Unframed(Exception):
+    """The schema registry does not say what stands before a value. Nothing is published until it does."""
 
 
 class _Batch:
@@ -111,19 +117,31 @@ class _Batch:
 class KafkaPublisher(Publisher):
     name = "kafka"
 
-    def __init__(self) -> None:
+    def __init__(self, frame: Frame | None = None) -> None:
+        """With `frame`, consumers find each value behind it."""
+        self._frame = frame
         self._producer: Producer | None = None
         self._note = ""
         """The last error of the connection, which explains why no report comes."""
 
     def publish(self, records: Sequence[Record], seconds: float) -> Outcome:
-        batch, producer = _Batch(), self._ready()
         deadline = time.monotonic() + seconds
+        try:
+            frames = _frames(self._frame, records, deadline) if self._frame else {}
+        except Unframed as error:
+            return Outcome(lost=error)
+        batch, producer = _Batch(), self._ready()
         for number, record in enumerate(records, start=1):
             if batch.over or time.monotonic() > deadline:
                 break
             if record.stream not in batch.failed:
-                _produce(producer, record, batch, deadline)
+                _produce(
+                    producer,
+                    record,
+                    batch,
+                    deadline,
+                    frames[record.kind, record.type, record.version] if frames else b"",
+                )
             if number % POLL_EVERY == 0:
                 batch.poll(producer, 0)
         while batch.open and not batch.over and time.monotonic() < deadline:
@@ -176,9 +194,23 @@ def _last_reports(producer: Producer, batch: _Batch) -> None:
         batch.poll(producer, TURN)
 
 
-def _produce(producer: Producer, record: Record, batch: _Batch, deadline: float) -> None:
+def _frames(frame: Frame, records: Sequence[Record], deadline: float) -> dict[tuple[str, str, str], bytes]:
+    """What stands before the values, by kind, type and version. Raises Unframed, before anything is produced."""
+    found: dict[tuple[str, str, str], bytes] = {}
+    for key in {(record.kind, record.type, record.version) for record in records}:
+        if time.monotonic() > deadline:
+            raise Unframed(
+                "The schema registry answers too slowly. What it has answered is kept, and the rest is asked again."
+            )
+        kind, type, version = key
+        found[key] = frame(topic_of(kind), type, version)
+    return found
+
+
+def _produce(producer: Producer, record: Record, batch: _Batch, deadline: float, frame: bytes) -> None:
     """Queues a record, unless it is refused at once or the queue stays full until the deadline."""
     key, value, headers = message_of(record)
+    value = frame + value
     topic, report = topic_of(record.kind), batch.report_of(record)
     while time.monotonic() < deadline and not batch.over:
         try:
