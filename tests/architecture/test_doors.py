@@ -22,7 +22,7 @@ PUBLIC = {
     "events": {
         "events", "events.errors", "events.models",
         "events.breakers.breaker",
-        "events.catalogue.markdown", "events.catalogue.serializers",
+        "events.catalogue.envelopes", "events.catalogue.markdown", "events.catalogue.serializers",
         "events.db.bisect", "events.db.columns", "events.db.keyed", "events.db.model_signals", "events.db.query",
         "events.db.reconnect", "events.db.valkey",
         "events.declare.codec", "events.declare.ids", "events.declare.money", "events.declare.money_fields",
