@@ -19,6 +19,7 @@ from orderproject.api.bodies import drain, refusal_of_body
 from orderproject.api.limits import Verdict, quota_of, take
 from orderproject.api.paths import PROBES, is_for_programs, is_of_the_admin
 from orderproject.api.problems import problem
+from orderproject.pages.errors import error_page
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}\Z")
 REQUEST_ID_RULE = "Send 1 to 128 printable ASCII characters without spaces. This response has a new id instead."
@@ -75,7 +76,7 @@ def _too_many(request: HttpRequest, verdict: Verdict) -> HttpResponse:
     drain(request)
     if is_for_programs(request.path):
         return problem(request, 429, "too-many-requests", detail)
-    return HttpResponse(detail, status=429, content_type="text/plain")
+    return error_page(request, 429, detail)
 
 
 class PathMiddleware(CommonMiddleware):

@@ -313,11 +313,15 @@ LIVE_LIFETIME = SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"].total_seconds()  # for calle
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # --- The admin ------------------------------------------------------------------------------------------
+CSRF_FAILURE_VIEW = "orderproject.api.problems.csrf_failed"
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Orders",
     "SITE_HEADER": "Orders",
     "SITE_SYMBOL": "orders",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "orderproject.admin_site.navigation.favicon"},
+    ],
     "STYLES": ["orderproject.admin_site.navigation.colors", "orderproject.admin_site.navigation.stylesheet"],
     "DASHBOARD_CALLBACK": "orderproject.admin_site.dashboard.summary",
     "SIDEBAR": {"navigation": "orderproject.admin_site.navigation.sidebar"},

@@ -12,6 +12,7 @@ from orderproject.accounts.customers import Forget
 from orderproject.applications import KERNEL, SERVICES
 from orderproject.observability.health import livez, readyz
 from orderproject.observability.metrics import metrics
+from orderproject.pages.views import favicon, front
 from web import ids  # noqa: F401  registers the converter `id`
 
 SCHEMA_FOR = 300
@@ -27,6 +28,8 @@ api: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
+    path("", front, name="front"),
+    path("favicon.ico", favicon, name="favicon"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
     path("livez", livez),

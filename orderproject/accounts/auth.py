@@ -25,6 +25,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from orderproject.api.paths import is_for_programs
 from orderproject.api.problems import problem
 from orderproject.models import User
+from orderproject.pages.errors import error_page
 from web.typed import convert
 
 MAX_NAME = 150
@@ -163,4 +164,4 @@ def locked_out(request: HttpRequest, response: HttpResponse | None = None, crede
     headers = {"Retry-After": seconds}
     if is_for_programs(request.path):
         return problem(request, 429, "too-many-attempts", detail, headers=headers)
-    return HttpResponse(detail, status=429, content_type="text/plain", headers=headers)
+    return error_page(request, 429, detail, headers=headers)

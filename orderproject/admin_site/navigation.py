@@ -57,6 +57,10 @@ def htmx_config(request: HttpRequest) -> str:
     return static("orderproject/htmx-config.js")
 
 
+def favicon(request: HttpRequest) -> str:
+    return static("orderproject/favicon.svg")
+
+
 def stylesheet(request: HttpRequest) -> str:
     return static("desk/admin.css")
 

@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 import structlog
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.encoding import iri_to_uri
-from django.views import defaults
 from rest_framework import exceptions
 
 from events import Conflict, Refused
 from orderproject.api.paths import is_for_programs
 from orderproject.api.pointers import BODY, QUERY, FieldError, of_detail, of_struct
 from orderproject.api.problem_body import CONTENT_TYPE, body_of
+from orderproject.pages.errors import error_page, forbidden
 from orders.services import IllegalTransition, StaleVersion
 from sagas.operations.repair import NotRepairable
 
@@ -113,19 +113,27 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         if isinstance(exception, RequestDataTooBig):
             return problem(request, 413, "too-large", TOO_LARGE)
         return problem(request, 400, "bad-request", "The request is malformed. Correct it before you send it again.")
-    return defaults.bad_request(request, exception)
+    said = str(exception) if isinstance(exception, BadRequest) else ""
+    return error_page(request, 400, said or "Go back, reload the page and try again.")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_for_programs(request.path):
         return problem(request, 403, "permission-denied", "You do not have permission to do this.")
-    return defaults.permission_denied(request, exception)
+    return forbidden(request, str(exception))
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW. The usual cause is a form that was open while its user logged in again."""
+    if is_for_programs(request.path):
+        return problem(request, 403, "permission-denied", reason or "The CSRF token is missing or wrong.")
+    return error_page(request, 403, "The form is out of date. Go back, reload the page and send the form again.")
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_for_programs(request.path):
         return problem(request, 404, "not-found", "There is no such path. Every path of the API ends with a slash.")
-    return defaults.page_not_found(request, exception)
+    return error_page(request, 404, "The address may be mistyped, or what it showed was deleted.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -136,4 +144,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
             "internal-error",
             "An internal error occurred. Report it with the X-Request-ID of this response.",
         )
-    return defaults.server_error(request)
+    return error_page(request, 500, "Try again in a moment. If it happens again, tell an administrator.")

@@ -36,8 +36,8 @@ OPEN = {
     "GET api/v1/products/", "GET api/v1/products/<sku>/",
     "GET api/v1/event-types/<type>/<version>/schema.json", "GET api/v1/event-types/<type>/<version>/envelope.json",
     "GET api/v1/schema/", "GET api/v1/docs/",
-    "GET livez", "GET readyz", "GET metrics", "GET admin/login/", "POST admin/login/", "GET admin/logout/",
-    "POST admin/logout/",
+    "GET", "GET favicon.ico", "GET livez", "GET readyz", "GET metrics", "GET admin/login/", "POST admin/login/",
+    "GET admin/logout/", "POST admin/logout/",
 }  # fmt: skip
 """What a stranger may ask. Log-ins are open too, but answer 401 to a wrong password, which counts as `login`."""
 
@@ -57,7 +57,7 @@ class Asking:
         for address in addresses():
             path = address.path(self.world.values(address))
             for method in address.methods:
-                act = f"{method} {address.text}"
+                act = f"{method} {address.text}".rstrip()
                 yield act, {role: self.outcome(client, act, method, path) for role, client in self.clients.items()}
             if address.model and address.text.count("/") == 3:  # a list
                 for name in bulk_actions(address.model):
