@@ -12,7 +12,8 @@ import redis
 from psycopg import sql
 
 from orderproject.stack.ports import free_port
-from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
+from orderproject.stack.servers.postgres import EmbeddedPostgres
+from orderproject.stack.servers.valkey import EmbeddedValkey
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ import pytest
 
 from orderproject.stack.errors import ProcessFailed
 from orderproject.stack.ports import free_port
-from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
+from orderproject.stack.servers.postgres import EmbeddedPostgres
+from orderproject.stack.servers.valkey import EmbeddedValkey
 
 UNSAFE_BUT_FAST = {
     # A test database need not survive a power cut.

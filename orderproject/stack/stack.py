@@ -16,8 +16,9 @@ from orderproject.stack.ports import HOST, becomes_free, free_port
 from orderproject.stack.processes import Process, ProcessSpec
 from orderproject.stack.restarting import Child
 from orderproject.stack.secrets import kept_secret
-from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey
 from orderproject.stack.servers.folders import private
+from orderproject.stack.servers.postgres import EmbeddedPostgres
+from orderproject.stack.servers.valkey import EmbeddedValkey
 from orderproject.stack.streams import TITLES, Brokers, brokers
 from orderproject.stack.supervisor import StopRequested, Supervisor
 from orderproject.stack.terminal import say

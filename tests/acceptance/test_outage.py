@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orderproject.stack.ports import free_port
-from orderproject.stack.servers import EmbeddedValkey
+from orderproject.stack.servers.valkey import EmbeddedValkey
 from tests.acceptance.client import Client
 from tests.acceptance.shop import Shop, open_shop
 

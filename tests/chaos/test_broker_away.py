@@ -11,7 +11,7 @@ from events.log.append import emit
 from events.models import Attempt, Delivery
 from orderproject.celery import app
 from orderproject.stack.ports import free_port
-from orderproject.stack.servers import EmbeddedValkey
+from orderproject.stack.servers.valkey import EmbeddedValkey
 from tests.chaos.conftest import Opening
 from tests.chaos.hurting.toiling import DIARY, Toiled, noted, times_done
 from tests.chaos.test_liveness import supervised, tick_until

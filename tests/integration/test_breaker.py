@@ -12,7 +12,7 @@ from events.breakers import breaker
 from events.breakers.breaker import Breaker, State, declare_breaker, resolve
 from events.db import valkey as shared_valkey
 from orderproject.stack.ports import free_port
-from orderproject.stack.servers import EmbeddedValkey
+from orderproject.stack.servers.valkey import EmbeddedValkey
 
 Given = dict[str, float]
 

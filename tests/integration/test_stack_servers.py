@@ -11,8 +11,10 @@ import pytest
 import redis
 
 from orderproject.stack.ports import free_port
-from orderproject.stack.servers import EmbeddedPostgres, EmbeddedValkey, binaries
+from orderproject.stack.servers import binaries
 from orderproject.stack.servers.folders import private
+from orderproject.stack.servers.postgres import EmbeddedPostgres
+from orderproject.stack.servers.valkey import EmbeddedValkey
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="what root needs, root must try")
 
