@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware.common import CommonMiddleware
 from uuid_utils.compat import uuid7
 
+from events.log.bound import fields_of
 from events.log.context import Context, caused_by
 from orderproject.admin_site import refusals
 from orderproject.api.bodies import drain, refusal_of_body
@@ -45,7 +46,7 @@ class RequestContextMiddleware:
         if not TRACEPARENT.match(trace):
             trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         context = Context(correlation_id=request_id, traceparent=trace)
-        with structlog.contextvars.bound_contextvars(request_id=request_id), caused_by(context):
+        with structlog.contextvars.bound_contextvars(request_id=request_id, **fields_of(context)), caused_by(context):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
         if refused:

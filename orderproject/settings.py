@@ -224,6 +224,7 @@ EVENT_CHANNELS = {  # by which ways else events leave, for the same document
 }
 EVENT_BROKERS = "publishing.engine.brokers.describe"
 ORDER_SUMMARIES = "orders.selectors.summaries"
+ORDER_NUMBER = "orders.selectors.number_of"
 LIVE_OWNERS = "orders.selectors.owners_of"
 LIVE_STREAMS = "orders.selectors.streams_of"
 ANSWER_ONCE = "orders.placing.idempotency.answer_once"

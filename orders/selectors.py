@@ -38,6 +38,14 @@ def orders() -> QuerySet[Order]:
     return Order.objects.prefetch_related(Prefetch("lines", OrderLine.objects.order_by("position")))
 
 
+def number_of(order_id: UUID) -> str:
+    """The order's number. Raises LookupError if there is no such order."""
+    number = Order.objects.filter(id=order_id).values_list("number", flat=True).first()
+    if number is None:
+        raise LookupError(f"no order has the id {order_id}")
+    return number
+
+
 def visible_to(customer_id: UUID, *, everything: bool) -> QuerySet[Order]:
     """A customer sees its own orders. Staff with the permission to view orders (`everything`) see all."""
     return orders() if everything else orders().filter(customer_id=customer_id)

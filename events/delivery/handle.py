@@ -31,6 +31,7 @@ from events.delivery import given_up, leases, measures, sql
 from events.delivery.failures import Attempts, message_of, traceback_of, type_of
 from events.delivery.postpone import call_through_breaker
 from events.errors import Refused, TimeLimitExceeded
+from events.log.bound import bound, fields_of
 from events.log.context import Context, caused_by
 from events.models import Delivery, DeliveryState
 
@@ -52,6 +53,10 @@ class Taken(msgspec.Struct, frozen=True):
     replay: UUID | None = None
     age: float = 0.0
     """Seconds from the creation of the delivery until it was taken, by the database's clock."""
+
+    def fields(self) -> dict[str, str]:
+        """What its log lines carry."""
+        return fields_of(self.context, stream=self.event.stream)
 
     def key(self, subscriber: Subscriber) -> str:
         """The idempotency key of this event for this subscriber, the same for every attempt.
@@ -84,6 +89,8 @@ class _Unfinished:
     failures: list[_Failure] = field(default_factory=list)
     postponed: list[int] = field(default_factory=list)
     """The breaker was open; no attempt is spent."""
+    taken: dict[int, Taken] = field(default_factory=dict)
+    """What was taken last, by id, for the log."""
     hung: list[int] = field(default_factory=list)
     """Their batch was cut off; each is sent again alone."""
 
@@ -93,7 +100,11 @@ class _Unfinished:
         texts = type_of(error), message_of(error), traceback_of(error)
         duration = int((time.monotonic() - self.started) * 1000)
         self.failures.append(_Failure(delivery_id, retry.delay(attempt), dead, *texts, duration))
-        log.warning("delivery failed", subscriber=self.subscriber.name, delivery=delivery_id, error=texts[0], dead=dead)
+        one = self.taken.get(delivery_id)
+        log.warning(
+            "delivery failed", subscriber=self.subscriber.name, delivery=delivery_id, error=texts[0], dead=dead,
+            **(one.fields() if one else {}),
+        )  # fmt: skip
 
     def ids(self) -> list[int]:
         return [failure.id for failure in self.failures] + self.postponed + self.hung
@@ -227,14 +238,14 @@ def _handle(
     """Calls the handler once with those still pending; returns the failures that it reports. Raises what it raises."""
     if lease is None:
         with transaction.atomic(savepoint=savepoint):
-            taken, since = _take(subscriber, ids, unfinished.attempts), time.monotonic()
+            taken, since = _take(subscriber, ids, unfinished), time.monotonic()
             bad = _call(subscriber, taken)
             took = time.monotonic() - since
             done = [one for one in taken if one.id not in bad]
             execute(sql.DONE, [[one.id for one in done]])
             measures.handled(subscriber, [one.age for one in done], since, took)
     else:
-        taken, since = _take(subscriber, ids, unfinished.attempts), time.monotonic()
+        taken, since = _take(subscriber, ids, unfinished), time.monotonic()
         bad = _call(subscriber, taken)
         took = time.monotonic() - since
         done = [one for one in taken if one.id not in bad]
@@ -243,10 +254,10 @@ def _handle(
     return bad
 
 
-def _take(subscriber: Subscriber, ids: Sequence[int], attempts_before: Attempts[int]) -> list[Taken]:
+def _take(subscriber: Subscriber, ids: Sequence[int], unfinished: _Unfinished) -> list[Taken]:
     rows = execute(sql.TAKE, [bool({"time", "times"} & set(subscriber.parameters)), list(ids)])
-    attempts_before.taken({row[0]: row[1] for row in rows})
-    return [
+    unfinished.attempts.taken({row[0]: row[1] for row in rows})
+    taken = [
         Taken(
             id_, attempts, position, event_id, decode(type_, version, data),
             Context(correlation, causation, actor, trace), time_, replay, age,
@@ -256,6 +267,8 @@ def _take(subscriber: Subscriber, ids: Sequence[int], attempts_before: Attempts[
             age,
         ), causation in zip(rows, texts_of(row[4] for row in rows), strict=True)
     ]  # fmt: skip
+    unfinished.taken = {one.id: one for one in taken}
+    return taken
 
 
 def _call(subscriber: Subscriber, taken: Sequence[Taken]) -> dict[int, Exception]:
@@ -273,7 +286,8 @@ def hand_over(subscriber: Subscriber, taken: Sequence[Taken], build: int | None 
     default = taken[0].context if len(taken) == 1 else Context(actor=subscriber.name)
     subjects = subjects_of(one.event for one in taken)
     contexts = {subject: one.context for subject, one in zip(subjects, taken, strict=True)}
-    with caused_by(default, contexts), limited(subscriber.limit):
+    logged = bound(taken, Taken.fields, subscriber=subscriber.name)
+    with logged, caused_by(default, contexts), limited(subscriber.limit):
         if not subscriber.takes_batches:
             (one,) = taken
             subscriber.handler(one.event, **_wanted(subscriber, key=lambda: one.key(subscriber), time=lambda: one.time))

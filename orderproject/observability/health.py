@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import redis
+from celery import current_app
 from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -12,6 +14,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from events.delivery.broker import AWAY
+
+PATIENCE = 1.0
+"""Seconds that one server has for its answer."""
 _migrated = False
 
 
@@ -25,11 +31,13 @@ def livez(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 if PostgreSQL answers and is migrated. Without Valkey the status is only degraded: orders are accepted."""
-    postgres, valkey = _postgres(), _valkey()
-    ready = postgres == "ok"
-    status = ("ok" if valkey == "ok" else "degraded") if ready else "unavailable"
-    checks = {"postgresql": postgres, "valkey": valkey}
+    """200 if PostgreSQL answers and is migrated. Without Valkey or the broker the status is only degraded.
+
+    Orders are accepted then, and what they need is sent later.
+    """
+    checks = {"postgresql": _postgres(), "valkey": _valkey(), "broker": _broker()}
+    ready = checks["postgresql"] == "ok"
+    status = ("ok" if set(checks.values()) == {"ok"} else "degraded") if ready else "unavailable"
     return JsonResponse({"status": status, "checks": checks}, status=200 if ready else 503)
 
 
@@ -50,13 +58,33 @@ def _plan() -> list[object]:
 
 
 def _valkey() -> str:
+    return _ping(settings.REDIS_URL)
+
+
+def _broker() -> str:
+    """The broker in use, which may be RabbitMQ, or another server than the one that holds breakers and counters."""
+    url = settings.BROKER_URL
+    return _ping(url) if url.startswith("redis") else _handshake(url)
+
+
+def _ping(url: str) -> str:
     try:
-        _client().ping()
+        _client(url).ping()
     except redis.RedisError:
         return "away"
     return "ok"
 
 
+def _handshake(url: str) -> str:
+    """With a connection of its own: the publishers' connections wait longer for a node that does not reply."""
+    transport: Any = current_app.connection_for_write(url, connect_timeout=PATIENCE).transport
+    try:
+        transport.close_connection(transport.establish_connection())
+    except AWAY:
+        return "away"
+    return "ok"
+
+
 @cache
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=None)
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=None)

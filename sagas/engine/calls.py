@@ -26,6 +26,7 @@ from events.delivery import leases
 from events.log.context import Context
 from sagas.definition import Step
 from sagas.engine import sql
+from sagas.engine.steps import performing
 from sagas.values import Answer, Call, NetworkAction
 
 LEASED = leases.Rows(sql.RENEW, sql.RELEASE_LEASED)
@@ -110,8 +111,11 @@ async def _call_all(process: _Process, lease: Lease, calls: Sequence[PreparedCal
 async def _call_one(lease: Lease, one: PreparedCall, limit: asyncio.Semaphore) -> CallResult:
     async with limit:
         began = time.monotonic()
+        subject = str(one.call.subject)
+        mine = {subject: lease.contexts[subject]} if subject in lease.contexts else lease.contexts
         try:
-            return await _result_of(lease, one)
+            with performing(lease.step, mine):
+                return await _result_of(lease, one)
         finally:
             lease.seconds[one.call.run_id] = time.monotonic() - began
 

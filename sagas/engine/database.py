@@ -62,6 +62,7 @@ def _in_one_transaction(
         locked = runs.lock(run_ids) if decides else []
         taken = steps.take(cohort.declared, cohort.undo, run_ids, counted=cohort.alone)
         failures.attempts.taken({call.run_id: call.attempt - 1 for call in taken.calls})
+        failures.contexts = taken.contexts
         if not taken.calls:
             return Ended()
         performed = perform_database_action(action, taken.calls, taken.contexts)

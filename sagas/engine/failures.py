@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,10 +18,10 @@ from events.log.context import Context, caused_by
 from sagas.definition import Step
 from sagas.engine import measures, sql
 from sagas.engine.runs import lock
-from sagas.engine.steps import calls_of, expected_state
+from sagas.engine.steps import calls_of, expected_state, log_fields
 from sagas.models import SagaStep
 from sagas.plan import StepState
-from sagas.values import GivenUp, NetworkAction
+from sagas.values import Call, GivenUp, NetworkAction
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +46,8 @@ class Failures:
     counted: bool = False
     rows: list[Failure] = field(default_factory=list)
     errors: dict[UUID, Exception] = field(default_factory=dict)
+    contexts: Mapping[str, Context] = field(default_factory=dict)
+    """Of the subjects, for the log."""
 
     def __post_init__(self) -> None:
         self.attempts = Attempts(self._failed_before)
@@ -54,8 +56,8 @@ class Failures:
     def _failed_before(self, run_id: UUID) -> int:
         return SagaStep.objects.filter(run_id=run_id, name=self.step).values_list("attempts", flat=True).first() or 0
 
-    def add(self, run_id: UUID, error: Exception) -> None:
-        """The step waits for its next attempt, or has used up its attempts and ended."""
+    def add(self, run_id: UUID, error: Exception, call: Call | None = None) -> None:
+        """The step waits for its next attempt, or has used up its attempts and ended. `call`: for the log, if known."""
         attempt = self.attempts.failed(run_id)
         exhausted = self.action.retry.exhausted(attempt)
         waiting, final = (StepState.UNDOING, StepState.STUCK) if self.undo else (StepState.WAITING, StepState.FAILED)
@@ -63,7 +65,19 @@ class Failures:
         text = summary_of(error)
         self.rows.append(Failure(run_id, state, delay, type(error).__name__, text))
         self.errors[run_id] = error
-        log.warning("step failed", step=self.step, run=str(run_id), attempt=attempt, exhausted=exhausted, error=text)
+        log.warning(
+            "step failed", step=self.step, run=str(run_id), attempt=attempt, exhausted=exhausted, error=text,
+            **self._fields(call),
+        )  # fmt: skip
+
+    def _fields(self, call: Call | None) -> dict[str, str]:
+        """Of a call's subject, or of the only one; nothing for a run of a part of a subject among others."""
+        of_call = call is not None and str(call.subject) in self.contexts
+        subjects = [str(call.subject)] if call is not None and of_call else list(self.contexts)
+        if len(subjects) != 1:
+            return {}
+        (subject,) = subjects
+        return log_fields(subject, self.contexts[subject])
 
     def write(self) -> list[UUID]:
         """Returns the runs whose step has ended because it has no attempts left."""

@@ -17,7 +17,7 @@ from events.log.context import Context, caused_by
 from sagas.definition import Step
 from sagas.engine import measures, runs
 from sagas.engine.decide import Decided, Move, Performed, Run, changes_of, decide
-from sagas.engine.steps import success
+from sagas.engine.steps import performing, success
 from sagas.plan import Go, StepState
 from sagas.results import LIGHT_LOAD_RUNS
 from sagas.values import Action, Call, DatabaseAction, NetworkAction
@@ -68,7 +68,8 @@ def perform_database_action(
 ) -> list[Performed]:
     """The action's effect on these calls, in the caller's transaction, and how each ended."""
     began = time.monotonic()
-    with caused_by(Context(actor=action.task), contexts), limited(action.time_limit):
+    logged = performing(calls[0].step, contexts)
+    with logged, caused_by(Context(actor=action.task), contexts), limited(action.time_limit):
         refusals = action.perform(calls) or {}
     performed = [_performed(call, refusals) for call in calls]
     took = time.monotonic() - began

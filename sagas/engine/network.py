@@ -26,7 +26,7 @@ from sagas.engine.dispatch import Cohort
 from sagas.engine.failures import Failures
 from sagas.engine.following import Done, FollowingFailed, go_on
 from sagas.engine.permits import Permitted
-from sagas.engine.steps import Outcome
+from sagas.engine.steps import Outcome, performing
 from sagas.plan import StepState
 from sagas.values import Answer, NetworkAction
 
@@ -71,6 +71,7 @@ def _perform_portion(cohort: Cohort, action: NetworkAction, run_ids: Sequence[UU
         permits.return_unused(permitted, action)
         raise
     failures.attempts.taken(leased.failed_before)
+    failures.contexts = leased.lease.contexts
     return _call(leased, permitted, decides=cohort.decides and not cohort.alone)
 
 
@@ -147,9 +148,10 @@ def _write(lease: Lease, results: Sequence[CallResult], spared: Collection[UUID]
     """May be called twice: what has been written is no longer under the lease."""
     failures = Failures(lease.declared, lease.undo, lease.id)
     failures.attempts.taken({one.prepared.call.run_id: one.prepared.call.attempt - 1 for one in results})
+    failures.contexts = lease.contexts
     for one in results:
         if one.error is not None and one.prepared.call.run_id not in spared:
-            failures.add(one.prepared.call.run_id, one.error)
+            failures.add(one.prepared.call.run_id, one.error, one.prepared.call)
     ended = Ended()
     portions = Bisection([one.answer for one in results if one.answer is not None])
     for portion in portions:
@@ -182,7 +184,7 @@ def _save_in_one_transaction(
             ((one.state.value, lease.seconds.get(one.run_id, 0.0)) for one in outcomes if one.run_id in states),
         )
         if ours:
-            with caused_by(Context(actor=lease.action.task), lease.contexts):
+            with performing(lease.step, lease.contexts), caused_by(Context(actor=lease.action.task), lease.contexts):
                 lease.action.save(ours)
         if not decides:
             return Ended(undecided=list(states))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,9 @@ import msgspec
 from events.db.query import execute
 from events.declare.ids import texts_of
 from events.errors import Vanished
+from events.log.bound import bound, fields_of
 from events.log.context import Context
+from sagas.conf import saga_settings
 from sagas.definition import Step
 from sagas.engine import sql
 from sagas.plan import StepState
@@ -32,6 +35,16 @@ class Taken(msgspec.Struct, frozen=True):
 
     calls: Sequence[Call]
     contexts: Mapping[str, Context]
+
+
+def log_fields(subject: str, context: Context) -> dict[str, str]:
+    """What log lines about a run of this subject carry."""
+    return fields_of(context, **{saga_settings.SAGA_SUBJECT_NAME: subject})
+
+
+def performing(step: str, contexts: Mapping[str, Context]) -> AbstractContextManager[object]:
+    """Log lines within the block carry the step, and of one subject its fields."""
+    return bound(list(contexts.items()), lambda one: log_fields(*one), step=step)
 
 
 def expected_state(undo: bool) -> StepState:

@@ -1,6 +1,10 @@
 """The probes: alive is not the same as ready."""
 
+import os
+import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +13,7 @@ from django.test import Client
 
 from orderproject.observability import health
 from orderproject.stack.ports import free_port
+from tests import rabbit
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +38,7 @@ def test_alive_and_ready(client: Client) -> None:
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()) == (
         200,
-        {"status": "ok", "checks": {"postgresql": "ok", "valkey": "ok"}},
+        {"status": "ok", "checks": {"postgresql": "ok", "valkey": "ok", "broker": "ok"}},
     )
     assert "no-store" in ready["Cache-Control"]
 
@@ -50,8 +55,36 @@ def test_without_valkey_it_is_degraded_and_ready(client: Client, settings: Any, 
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()) == (
         200,
-        {"status": "degraded", "checks": {"postgresql": "ok", "valkey": "away"}},
+        {"status": "degraded", "checks": {"postgresql": "ok", "valkey": "away", "broker": "ok"}},
     )
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_without_the_broker_it_is_degraded_and_ready(
+    client: Client, settings: Any, nobody_listens: int, scheme: str
+) -> None:
+    settings.BROKER_URL = f"{scheme}://127.0.0.1:{nobody_listens}/0"
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"status": "degraded", "checks": {"postgresql": "ok", "valkey": "ok", "broker": "away"}},
+    )
+
+
+def test_a_broker_that_does_not_answer_holds_nothing_up(client: Client, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        settings.BROKER_URL = f"amqp://127.0.0.1:{mute.getsockname()[1]}//"
+        began = time.monotonic()
+        assert client.get("/readyz").json()["checks"]["broker"] == "away"
+        assert time.monotonic() - began < 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not rabbit.installed() and os.environ.get("CI") != "true", reason="RabbitMQ is not installed")
+def test_rabbitmq_answers(client: Client, settings: Any, tmp_path: Path) -> None:
+    with rabbit.node(tmp_path) as url:
+        settings.BROKER_URL = url
+        assert client.get("/readyz").json()["checks"]["broker"] == "ok"
 
 
 def test_with_a_migration_missing_it_is_not_ready(client: Client) -> None:
