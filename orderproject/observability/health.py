@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from events.db.patience import connecting_within
 from events.delivery.broker import AWAY
 
 PATIENCE = 1.0
@@ -44,7 +45,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def _postgres() -> str:
     global _migrated  # noqa: PLW0603  a migrated schema stays migrated for this code
     try:
-        with connection.cursor() as cursor:
+        with connecting_within(PATIENCE), connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         _migrated = _migrated or not _plan()
     except Error:

@@ -22,6 +22,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from psycopg.errors import QueryCanceled
 
+from events.db.patience import connecting_within
 from events.db.query import execute
 from events.live import hub
 from events.metrics import process
@@ -55,6 +56,8 @@ SECTIONS: Mapping[str, Section] = {
 }
 TIMEOUT = 1.0
 """Seconds that one statement of a section may take."""
+PATIENCE = 2.0
+"""Seconds that a scrape waits for a connection to the database."""
 LIMIT = "SELECT set_config('statement_timeout', %s, true)"
 
 
@@ -67,7 +70,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Installation())
     try:
-        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        with connecting_within(PATIENCE):
+            return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
     except Error as error:
         log.warning("metrics not available; the database is unreachable", error=str(error))
         return problem(request, 503, "unavailable", "The database is unavailable. Try again later.")

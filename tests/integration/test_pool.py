@@ -7,6 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection, connections
+from psycopg import OperationalError
+
+from events.db.engine.base import DatabaseWrapper
+from events.db.patience import connecting_within
+from orderproject.stack.ports import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 IDLE = 10
@@ -50,3 +55,24 @@ def test_a_pool_full_of_dead_connections_gives_a_live_one_at_once() -> None:
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
     assert time.monotonic() - began < 2
+
+
+def test_a_caller_with_less_patience_does_not_wait_as_long_as_the_pool() -> None:
+    """So `/metrics` answers 503 before Prometheus gives up."""
+    away = DatabaseWrapper({**connection.settings_dict, "PORT": free_port()}, "away")
+    began = time.monotonic()
+    try:
+        with connecting_within(0.3), pytest.raises(OperationalError, match=r"0\.30 sec"):
+            away.connect()
+    finally:
+        away.close_pool()
+    assert time.monotonic() - began < 5
+
+
+def test_with_patience_a_pool_of_dead_connections_still_gives_a_live_one() -> None:
+    connection.close()
+    leave_in_the_pool(IDLE)
+    end_every_session()
+    with connecting_within(5), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)

@@ -12,6 +12,7 @@ from psycopg import Error
 
 from events.db.engine.arrays import ArrayDumper
 from events.db.keyed import MAX_ROWS_OF_KEPT_PLAN, Keyed
+from events.db.patience import patience
 
 
 class Cursor(base.ServerBindingCursor):
@@ -51,11 +52,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: Any) -> Any:
         """A live connection. Raises OperationalError if the server is unreachable."""
         while True:
+            self._wait_for_pool()
             connection = super().get_new_connection(conn_params)
             connection.cursor_factory = Cursor
             if self.pool is None or _is_alive(connection):
                 return connection
             self.pool.putconn(connection)  # the pool discards a closed connection
+
+    def _wait_for_pool(self) -> None:
+        """Waits until the pool has a connection, for callers with less patience than the pool. It may be a dead one."""
+        seconds = patience.get()
+        if self.pool is not None and seconds is not None:
+            self.pool.open()
+            self.pool.putconn(self.pool.getconn(seconds))
 
 
 def _is_alive(connection: Any) -> bool:
