@@ -4,6 +4,7 @@
 """
 
 from events.declare.event import Event, Tone
+from events.declare.foreign import ForeignEvent
 from events.declare.money import Money
 from events.declare.queues import Queue, declare_queue
 from events.declare.retry import Backoff
@@ -16,6 +17,7 @@ __all__ = [
     "Conflict",
     "DeclarationError",
     "Event",
+    "ForeignEvent",
     "Money",
     "Queue",
     "Refused",

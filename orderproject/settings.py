@@ -209,6 +209,7 @@ METRICS_NETWORKS: list[str] = env.list("METRICS_NETWORKS", default=["127.0.0.0/8
 RETENTION_DELIVERIES = env.float("RETENTION_DELIVERIES", default=30.0)  # finished deliveries with their attempts
 RETENTION_DEAD_MESSAGES = env.float("RETENTION_DEAD_MESSAGES", default=30.0)  # after they were sent again or discarded
 RETENTION_WEBHOOKS = env.float("RETENTION_WEBHOOKS", default=30.0)  # webhook deliveries with their attempts
+RETENTION_INBOX = env.float("RETENTION_INBOX", default=30.0)  # identities: a message that repeats later comes twice
 RETENTION_SAGAS = env.float("RETENTION_SAGAS", default=90.0)  # finished runs; stuck runs are not finished
 
 # --- Ports: the functions that services call without importing each other ---------------------------------
@@ -266,6 +267,20 @@ STREAMS_KAFKA_REPLICATION = env.int("STREAMS_KAFKA_REPLICATION", default=1)
 # Further properties of librdkafka, such as security.protocol=SASL_SSL
 STREAMS_KAFKA_OPTIONS: dict[str, str] = env.dict("STREAMS_KAFKA_OPTIONS", default={})
 STREAMS_SLOTS = env.int("STREAMS_SLOTS", default=1)  # how many processes can publish to one broker at a time
+
+# --- The inbox: events of other systems. By source: the topic or the queue that they come from ---------------
+INBOX_KAFKA_BOOTSTRAP_SERVERS: str = env.str("INBOX_KAFKA_BOOTSTRAP_SERVERS", default="")
+INBOX_KAFKA_TOPICS: dict[str, str] = env.dict("INBOX_KAFKA_TOPICS", default={})
+INBOX_KAFKA_GROUP: str = env.str("INBOX_KAFKA_GROUP", default="orders")
+INBOX_KAFKA_OPTIONS: dict[str, str] = env.dict("INBOX_KAFKA_OPTIONS", default={})  # as STREAMS_KAFKA_OPTIONS
+INBOX_RABBITMQ_URL: str = env.str("INBOX_RABBITMQ_URL", default="")
+INBOX_RABBITMQ_QUEUES: dict[str, str] = env.dict("INBOX_RABBITMQ_QUEUES", default={})
+INBOX_BATCH = env.int("INBOX_BATCH", default=500)  # messages in one transaction
+INBOX_MAX_BYTES = env.int("INBOX_MAX_BYTES", default=1_048_576)  # a larger message is kept as unreadable
+# What to do with types that no code declares: skip them and count, or keep them as unreadable
+INBOX_UNKNOWN_TYPES: str = env.str("INBOX_UNKNOWN_TYPES", default="skip")
+if INBOX_UNKNOWN_TYPES not in {"skip", "keep"}:
+    raise ImproperlyConfigured(f"INBOX_UNKNOWN_TYPES is {INBOX_UNKNOWN_TYPES!r}: set it to skip or keep")
 
 # --- The API --------------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {

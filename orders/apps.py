@@ -34,4 +34,4 @@ class OrdersConfig(ServiceConfig):
     personal_data = "orders.personal_data.Orders"
 
     def ready(self) -> None:
-        from orders import sagas, subscribers, tallies  # noqa: F401  importing them declares them
+        from orders import carriers, sagas, subscribers, tallies  # noqa: F401  importing them declares them

@@ -27,3 +27,7 @@ class ImpossibleRefund(Refused):
 
 class StaleVersion(Exception):
     """The order or the return has changed since the caller read it. Read it again, then retry."""
+
+
+class UnknownParcel(LookupError):
+    """A carrier reports a parcel that no shipment has. It may be shipped later, so it is tried again."""

@@ -1,14 +1,19 @@
 """The events of an order. They hold no personal data except the reasons that people wrote (`personal`)."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
 
-from events import Event, Money, Tone
+from events import Event, ForeignEvent, Money, Tone
 from events.declare.queues import declare_queue
 
 ORDERS = declare_queue("orders")
+CARRIER = "carrier"
+"""The source of tracking messages, as the settings of the inbox name it."""
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+"""As the fields of a shipment."""
 
 
 class Item(msgspec.Struct, frozen=True, rename="camel"):
@@ -167,3 +172,13 @@ class OrderReturnRefunded(Event, type="order.return_refunded", version="1.0", st
     order_id: UUID
     return_id: UUID
     refund: Money
+
+
+class ParcelDelivered(
+    ForeignEvent, type="parcel.delivered", version="1.0", stream="tracking_number", source=CARRIER, tone=Tone.GOOD
+):
+    """A carrier has handed a parcel to the customer."""
+
+    carrier: Label
+    tracking_number: Label
+    delivered_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None

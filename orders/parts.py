@@ -75,9 +75,11 @@ class Shipment(models.Model):
     carrier = models.CharField(max_length=100)
     tracking_number = models.CharField(max_length=100)
     created_at = models.DateTimeField(auto_now_add=True)
+    delivered_at = models.DateTimeField(null=True, help_text="When its carrier reported that the customer has it")
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["tracking_number"], name="shipment_tracking")]
 
     def __str__(self) -> str:
         return f"{self.carrier} {self.tracking_number}"

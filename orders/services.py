@@ -14,6 +14,7 @@ from events.db.model_signals import saving_is_heard
 from events.log.aggregate import save_all
 from orders.errors import StaleVersion
 from orders.events import Goods, Item
+from orders.fulfilment.parcels import deliver_if_arrived
 from orders.models import OWED, Cancellation, CancellationLine, IllegalTransition, Order, OrderLine, Status
 from orders.paid import refund_state
 from orders.ports import Offer, offers
@@ -179,6 +180,7 @@ def _cancel_items(order: Order, items: Sequence[Goods], reason: str) -> Cancella
         CancellationLine(cancellation=cancellation, line=line, quantity=quantity) for line, quantity in lines
     )
     OrderLine.objects.bulk_update([line for line, _ in lines], ["cancelled_quantity"])
+    deliver_if_arrived(order)
     return cancellation
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from events import Backoff
 from events.declare.queues import STREAMS
 from events.delivery.subscribe import subscribe
-from orders.events import ORDERS, OrderCancelled, OrderConfirmed, OrderReturned
+from events.log.context import acting
+from orders.events import ORDERS, OrderCancelled, OrderConfirmed, OrderReturned, ParcelDelivered
+from orders.fulfilment.parcels import deliver_parcel
 from orders.models import DailySales
 from orders.sales import Sold, tally
 from orders.selectors import confirmed_among, totals_of
@@ -31,3 +34,10 @@ def daily_sales(events: Sequence[Sold], times: Sequence[datetime], build: int) -
 def refund_status(events: Sequence[PaymentRefunded | PaymentRefundFailed]) -> None:
     """Notes on each order whether the money that is due is back, for the lists and the dashboard of the admin."""
     follow_refunds([event.order_id for event in events])
+
+
+@subscribe(ParcelDelivered, queue=ORDERS, retry=Backoff(base=30, cap=3600, attempts=12))
+def parcel_delivered(event: ParcelDelivered) -> None:
+    """Notes that a parcel was delivered, and with the last one the order. Waits some hours for an unknown parcel."""
+    with acting(f"carrier:{event.carrier}"):
+        deliver_parcel(event.carrier, event.tracking_number, event.delivered_at)

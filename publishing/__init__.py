@@ -1,1 +1,1 @@
-"""The publishing service: publishes the log to RabbitMQ and Kafka, for consumers that are not ours."""
+"""The publishing service: publishes the log to RabbitMQ and Kafka, and receives from them what others publish."""

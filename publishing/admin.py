@@ -17,6 +17,7 @@ from desk.readonly import ReadOnlyAdmin, SearchableAdmin, link
 from desk.theme import ActionVariant, action, badge, display
 from events.models import StoredEvent
 from publishing import selectors, services
+from publishing.inbox import admin as inbox_admin
 from publishing.models import Cursor, HeldStream
 
 
@@ -141,3 +142,6 @@ def _page(object_id: str) -> str:
 
 def _list() -> str:
     return reverse("admin:publishing_heldstream_changelist")
+
+
+__all__ = ["CursorAdmin", "HeldStreamAdmin", "inbox_admin"]

@@ -1,6 +1,6 @@
 """The publishing service as a Django application."""
 
-from desk.service import ServiceConfig, SidebarLink, SidebarSection
+from desk.service import PeriodicTask, ServiceConfig, SidebarLink, SidebarSection
 
 
 class PublishingConfig(ServiceConfig):
@@ -14,6 +14,26 @@ class PublishingConfig(ServiceConfig):
             ),
             position=110,
         ),
-    )
-    readable = ("cursor", "heldstream")
-    permissions = {"operators": ("retry_heldstream", "skip_heldstream")}
+        SidebarSection(
+            "Inbox",
+            (
+                SidebarLink("Sources", "inbox", "inbox"),
+                SidebarLink("Received events", "mark_email_read", "receivedevent"),
+                SidebarLink(
+                    "Unreadable messages", "unknown_document", "unreadablemessage",
+                    badge="publishing.badge.unreadable_badge",
+                ),
+            ),
+            position=111,
+        ),
+    )  # fmt: skip
+    readable = ("cursor", "heldstream", "inbox", "receivedevent", "unreadablemessage")
+    permissions = {
+        "operators": (
+            "retry_heldstream",
+            "skip_heldstream",
+            "retry_unreadablemessage",
+            "discard_unreadablemessage",
+        )
+    }
+    periodic_tasks = (PeriodicTask("delete old identities", "publishing.prune_inbox", every=60.0, expires=60),)

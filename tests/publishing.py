@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -64,16 +64,20 @@ def disorder(seen: Iterable[tuple[str, int]], expected: dict[str, int]) -> dict[
     return found
 
 
-class Process:
-    """`manage.py streams run` as a process of its own, on the database of the tests."""
+STREAMS_RUN = ("manage.py", "streams", "run")
 
-    def __init__(self, environment: dict[str, str]) -> None:
+
+class Process:
+    """`manage.py streams run`, or another program, as a process of its own, on the database of the tests."""
+
+    def __init__(self, environment: dict[str, str], program: Sequence[str] = STREAMS_RUN) -> None:
         self.environment = environment
+        self.program = program
         self.start()
 
     def start(self) -> None:
         self.child = subprocess.Popen(
-            [sys.executable, "manage.py", "streams", "run"],
+            [sys.executable, *self.program],
             cwd=PROJECT,
             env=os.environ | {"DATABASE_URL": _url()} | self.environment,
         )
@@ -92,8 +96,8 @@ class Process:
 
 
 @contextmanager
-def process(environment: dict[str, str]) -> Iterator[Process]:
-    running = Process(environment)
+def process(environment: dict[str, str], program: Sequence[str] = STREAMS_RUN) -> Iterator[Process]:
+    running = Process(environment, program)
     try:
         yield running
     finally:

@@ -16,6 +16,7 @@ from events.catalogue.envelopes import envelopes
 from events.catalogue.markdown import installed, listeners_of
 from events.conf import event_settings
 from events.declare.event import Event
+from events.declare.foreign import ForeignEvent
 from events.declare.registry import service_of
 from events.declare.subscribers import Subscriber
 
@@ -95,6 +96,7 @@ def _channel(kind: str, events: Sequence[type[Event]]) -> Document:
 
 
 def _outward(events: Sequence[type[Event]]) -> Document:
+    own = [event for event in events if not issubclass(event, ForeignEvent)]
     return {
         LIVE: {
             "address": f"{reverse('replays').removesuffix('replays/')}stream/",
@@ -103,7 +105,7 @@ def _outward(events: Sequence[type[Event]]) -> Document:
             "servers": [{"$ref": "#/servers/api"}],
             "messages": _messages(events),
         },
-    } | {name: {"address": None, **told, "messages": _messages(events)} for name, told in _further_channels().items()}
+    } | {name: {"address": None, **told, "messages": _messages(own)} for name, told in _further_channels().items()}
 
 
 def _further_channels() -> Mapping[str, Document]:
@@ -119,12 +121,18 @@ def _messages(events: Sequence[type[Event]]) -> Document:
 
 
 def _emitting(kinds: Sequence[str], events: Sequence[type[Event]]) -> Document:
-    emitters = {kind: service_of(next(one for one in events if one.stream_kind == kind)) for kind in kinds}
+    emitters = {kind: _emitter(next(one for one in events if one.stream_kind == kind)) for kind in kinds}
     return {
         f"{kind}.emit": _operation("send", kind, [one for one in events if one.stream_kind == kind])
-        | {"summary": f"{emitters[kind]} records these events."}
+        | {"summary": emitters[kind]}
         for kind in kinds
     }
+
+
+def _emitter(event: type[Event]) -> str:
+    if issubclass(event, ForeignEvent):
+        return f"The inbox appends these events, which come from {event.origin}."
+    return f"{service_of(event)} records these events."
 
 
 def _listening(events: Sequence[type[Event]]) -> Document:

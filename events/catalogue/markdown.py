@@ -10,6 +10,7 @@ from django.apps import apps
 
 from events.declare import registry
 from events.declare.event import Event
+from events.declare.foreign import ForeignEvent, emitter_of
 from events.declare.queues import Queue
 from events.declare.registry import service_of
 from events.declare.subscribers import Subscriber, listeners
@@ -60,7 +61,7 @@ def _installed(subscriber: Subscriber) -> bool:
 def _summary(event: type[Event]) -> Sequence[str]:
     names = ", ".join(f"`{one.name}`" for one in listeners_of(event))
     anchor = f"{event.type}-{event.version}".replace(".", "")
-    return f"[{event.type}](#{anchor})", event.version, service_of(event), names
+    return f"[{event.type}](#{anchor})", event.version, emitter_of(event), names
 
 
 def _event(event: type[Event], schema: Schema) -> str:
@@ -68,13 +69,19 @@ def _event(event: type[Event], schema: Schema) -> str:
     lines = [
         f"## {event.type} {event.version}\n",
         f"{_doc(schema)}\n",
-        f"Emitted by {service_of(event)}, on the stream `{event.stream_kind}:<{field}>`.\n",
+        f"{_emitted(event)}, on the stream `{event.stream_kind}:<{field}>`.\n",
         _fields(schema),
     ]
     found = listeners_of(event)
     if found:
         lines.append(_table(("Subscriber", "Queue", "What it does"), [_listener(one) for one in found]))
     return "\n".join(lines)
+
+
+def _emitted(event: type[Event]) -> str:
+    if issubclass(event, ForeignEvent):
+        return f"Received from {event.origin}, which calls it `{event.foreign_type}`"
+    return f"Emitted by {service_of(event)}"
 
 
 def _listener(one: Subscriber) -> Sequence[str]:

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from events.catalogue.markdown import listeners_of
 from events.declare.event import Event
-from events.declare.registry import service_of
+from events.declare.foreign import emitter_of
 from events.declare.subscribers import Subscriber
 
 Declared = type[Event]
@@ -64,7 +64,7 @@ class EventType(msgspec.Struct, frozen=True, rename="camel"):
             type=event.type,
             version=event.version,
             description=event.__doc__ or "",
-            emitted_by=service_of(event),
+            emitted_by=emitter_of(event),
             stream=event.stream_kind,
             schema=reverse("event-schema", args=[event.type, event.version]),
             listeners=[Listener.of(one) for one in listeners_of(event)],

@@ -10,7 +10,7 @@ from events.errors import DeclarationError
 
 TYPE = re.compile(r"^[a-z][a-z_]*(\.[a-z][a-z_]*)+$")
 VERSION = re.compile(r"^\d+\.\d+$")
-OF_EVERY_EVENT = {"type", "version", "stream", "stream_field", "stream_kind", "subject", "tone", "personal"}
+OF_EVERY_EVENT = {"type", "version", "stream", "stream_field", "stream_kind", "subject", "tone", "personal", "origin"}
 
 
 class Tone(StrEnum):
@@ -55,6 +55,7 @@ class EventMeta(msgspec.StructMeta):
             raise DeclarationError(f"{place}: personal={personal!r} must name its fields {cls.__struct_fields__}")
         cls.type, cls.version, cls.stream_field = type, version, stream
         cls.stream_kind, cls.tone = type.partition(".")[0], tone
+        cls.origin = f"{cls.stream_kind}-service"
         cls.personal = tuple(field.encode_name for field in msgspec.structs.fields(cls) if field.name in personal)
         _register(cls)
         return cls  # type: ignore[no-any-return]
@@ -76,6 +77,8 @@ class Event(msgspec.Struct, metaclass=EventMeta):
     tone: ClassVar[Tone]
     personal: ClassVar[tuple[str, ...]]
     """As they are named on the wire."""
+    origin: ClassVar[str]
+    """Who emits it, as the wire format names it: `loan-service` for `loan:<id>`."""
 
     @property
     def subject(self) -> str:

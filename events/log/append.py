@@ -17,7 +17,7 @@ from events.declare.event import Event
 from events.declare.ids import fresh_ids, subjects_of
 from events.errors import Conflict
 from events.log import sql
-from events.log.context import context_of
+from events.log.context import Context, context_of
 from events.models import StoredEvent
 from events.signals import domain_event
 
@@ -32,8 +32,8 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 def source_of(event: Event) -> str:
-    """The service that emits it, as the wire format names it: `loan-service` for `loan:<id>`."""
-    return f"{event.stream_kind}-service"
+    """Who emits it, as the wire format names it: `loan-service` for `loan:<id>`, `carrier` for a foreign event."""
+    return event.origin
 
 
 Numbered = Sequence[tuple[Event, int]]
@@ -100,11 +100,14 @@ def _append(events: Numbered, columns: Sequence[list[Any]]) -> list[Recorded]:
     return recorded
 
 
-def columns_of(events: Numbered) -> list[list[Any]]:
-    """One list per column of the log, in the order of `sql.APPEND`; the first list holds new event ids."""
+def columns_of(events: Numbered, contexts: Sequence[Context] | None = None) -> list[list[Any]]:
+    """One list per column of the log, in the order of `sql.APPEND`; the first list holds new event ids.
+
+    `contexts`: one for each event, in place of the current one.
+    """
     now = datetime.now(UTC)
     subjects = subjects_of(event for event, _ in events)
-    contexts = [context_of(subject) for subject in subjects]
+    contexts = contexts or [context_of(subject) for subject in subjects]
     return [
         fresh_ids(len(events)),
         [f"{event.stream_kind}:{subject}" for (event, _), subject in zip(events, subjects, strict=True)],
@@ -129,10 +132,11 @@ def _announce(recorded: list[Recorded]) -> None:
         domain_event.send(sender=cls, recorded=ones)
 
 
-def emit(events: Iterable[Event]) -> list[Recorded]:
+def emit(events: Iterable[Event], contexts: Sequence[Context] | None = None) -> list[Recorded]:
     """Appends events that belong to no aggregate row, each at the end of its stream.
 
-    Must run inside a transaction. Raises Conflict if another transaction appends to one of the streams concurrently.
+    `contexts`: one for each event, in place of the current one. Must run inside a transaction. Raises Conflict if
+    another transaction appends to one of the streams concurrently.
     """
     flush()  # keeps the order: events recorded earlier come first
     events = list(events)
@@ -142,7 +146,7 @@ def emit(events: Iterable[Event]) -> list[Recorded]:
     for event, stream in zip(events, streams, strict=True):
         versions[stream] += 1
         numbered.append((event, versions[stream]))
-    return append(numbered)
+    return _append(numbered, columns_of(numbered, contexts)) if numbered else []
 
 
 def read(streams: Sequence[str]) -> list[StoredEvent]:

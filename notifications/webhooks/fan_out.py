@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils.module_loading import autodiscover_modules
 from uuid_utils.compat import uuid7
 
-from events import Event
+from events import Event, ForeignEvent
 from events.db.query import execute
 from events.declare import registry
 from events.declare.registry import service_of
@@ -32,12 +32,14 @@ KNOWN_FOR = 1.0
 
 @cache
 def event_types() -> dict[str, type[Event]]:
-    """The types that webhooks can subscribe to: all types of installed services. All applications must be loaded."""
+    """The types that webhooks can subscribe to: all that installed services emit. All applications must be loaded."""
     autodiscover_modules("events")
     return {
         event.type: event
         for event in registry.newest_of_each()
-        if apps.is_installed(service_of(event)) and event.stream_kind != OWN_KIND
+        if apps.is_installed(service_of(event))
+        and event.stream_kind != OWN_KIND
+        and not issubclass(event, ForeignEvent)
     }
 
 

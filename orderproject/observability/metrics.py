@@ -33,6 +33,7 @@ from orderproject.observability.gauges.business import business, webhooks
 from orderproject.observability.gauges.database import database
 from orderproject.observability.gauges.deliveries import deliveries
 from orderproject.observability.gauges.deliveries import log as log_position
+from orderproject.observability.gauges.inbox import inbox
 from orderproject.observability.gauges.sagas import sagas
 from orderproject.observability.gauges.servers import breaker_states, broker, publishers
 
@@ -50,6 +51,7 @@ SECTIONS: Mapping[str, Section] = {
     "broker": broker,
     "breakers": breaker_states,
     "publishers": publishers,
+    "inbox": inbox,
     "business": business,
     "webhooks": webhooks,
     "database": database,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orderproject.stack import streams
 from orderproject.stack.ports import HOST, free_port
-from orderproject.stack.streams import VARIABLES
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Deployment:
     flower_login: str = "admin:admin"
     environment: str = "stack"
     streams: Mapping[str, str] = field(default_factory=dict)
-    """The addresses of the brokers to which the log is published."""
+    """The addresses of the brokers to which the log is published, and from which tracking messages are received."""
     # Random, because clients never use them: they talk to nginx, which listens on `port`.
     web_port: int = field(default_factory=free_port)
     live_port: int = field(default_factory=free_port)
@@ -75,7 +75,7 @@ class Deployment:
             "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "orderproject.settings"),
             # Logs must contain the last lines that a process wrote before it died.
             "PYTHONUNBUFFERED": "1",
-            **{VARIABLES[name]: address for name, address in self.streams.items()},
+            **streams.variables(self.streams),
         }
 
     def write_variables(self) -> Path:

@@ -80,6 +80,14 @@ def waves(at: Deployment) -> Waves:
         stop_timeout=1.5,
         heartbeat=at.heartbeats / "publisher",
     )
+    receiver = ProcessSpec(
+        name="receiver",
+        argv=(*MANAGE, "inbox", "run"),
+        env=env,
+        ready=either(log_matches("receiver started"), runs_for(5.0)),
+        stop_timeout=1.5,
+        heartbeat=at.heartbeats / "receiver",
+    )
     beat = ProcessSpec(
         name="beat",
         argv=(*CELERY, "beat", "-l", "INFO", "--schedule", str(at.data / "beat-schedule"), "--pidfile="),
@@ -98,7 +106,7 @@ def waves(at: Deployment) -> Waves:
         stop_timeout=1.0,
         needs_schema=False,
     )
-    movers = (relay, publisher) if at.streams else (relay,)
+    movers = (relay, publisher, receiver) if at.streams else (relay,)
     # nginx stops after the processes behind it, so that they can end their answers and streams.
     return ((sandbox,), (front(at),), (web, live), (core, calls, network), movers, (beat,), (flower,))
 

@@ -1,5 +1,6 @@
 """The brokers that STREAMS asks for, to which the stack publishes the log."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,14 @@ from orderproject.stack.terminal import say
 
 VARIABLES = {"kafka": "STREAMS_KAFKA_BOOTSTRAP_SERVERS", "rabbitmq": "STREAMS_RABBITMQ_URL"}
 """The setting with the address of each broker."""
+
+INBOX = {
+    "kafka": ("INBOX_KAFKA_BOOTSTRAP_SERVERS", "INBOX_KAFKA_TOPICS"),
+    "rabbitmq": ("INBOX_RABBITMQ_URL", "INBOX_RABBITMQ_QUEUES"),
+}
+"""The settings with the address and the places from which the shop receives."""
+TRACKING = "carrier=carrier.tracking"
+"""The topic and the queue of the stack for tracking messages, by their source."""
 
 TITLES = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
 
@@ -58,6 +67,20 @@ def _rabbitmq(found: Brokers, data: Path, log: Path) -> None:
     found.addresses["rabbitmq"] = server.url
     found.shown["rabbitmq"] = f"{server.address}, user app, password in {server.data_dir / 'password'}"
     found.children += [Child(server.mapper), Child(server.process, before_start=server.prepare)]
+
+
+def variables(addresses: Mapping[str, str]) -> dict[str, str]:
+    """What the processes must know of these brokers: to publish to them, and to receive tracking messages from them.
+
+    The inbox is left as it is where the environment says what to receive.
+    """
+    found = {VARIABLES[name]: address for name, address in addresses.items()}
+    if any(os.environ.get(places) for _, places in INBOX.values()):
+        return found
+    for name, address in addresses.items():
+        of_address, of_places = INBOX[name]
+        found |= {of_address: address, of_places: TRACKING}
+    return found
 
 
 MAKERS: dict[str, Callable[[Brokers, Path, Path], None]] = {"kafka": _kafka, "rabbitmq": _rabbitmq}

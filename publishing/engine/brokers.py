@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from events import ForeignEvent
 from publishing.engine.messages import Document, Messages
 from publishing.engine.publisher import Publisher
+from publishing.inbox import description as inbox
 
 
 def configured() -> list[str]:
@@ -57,10 +59,11 @@ def create(name: str, *, dry_run: bool) -> list[str]:
 
 
 def describe(messages: Messages) -> Mapping[str, Document]:
-    """What the configured brokers carry, for the AsyncAPI document: servers, channels, operations and messages."""
-    found: dict[str, Document] = {"servers": {}, "channels": {}, "operations": {}, "messages": {}}
+    """What the configured brokers carry in either direction, for the AsyncAPI document."""
+    found: dict[str, Document] = inbox.describe(messages)
+    own = {name: event for name, event in messages.items() if not issubclass(event, ForeignEvent)}
     for name in configured():
-        for part, named in _described(name, messages).items():
+        for part, named in _described(name, own).items():
             found[part] |= named
     return found
 

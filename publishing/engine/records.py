@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from events.db.query import execute
 from events.declare.codec import encode_json
+from events.declare.foreign import foreign_events
 from events.models import envelope
 from publishing import sql
 
@@ -92,7 +93,9 @@ def of_stream(stream: str, since: int, until: int, limit: int) -> list[Record]:
 
 
 def _records(rows: Sequence[tuple[Any, ...]]) -> list[Record]:
-    return [_record(*row) for row in rows]
+    """Without what the shop has received itself: whoever wants it gets it from its source."""
+    foreign = {event.type for event in foreign_events()}
+    return [_record(*row) for row in rows if row[2] not in foreign]
 
 
 def _record(*columns: Any) -> Record:

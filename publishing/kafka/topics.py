@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 
+from events import ForeignEvent
 from events.catalogue.markdown import installed
 
 ANSWER_WITHIN = 10.0
@@ -26,8 +27,9 @@ def topic_of(kind: str) -> str:
 
 
 def topics() -> list[str]:
-    """The topics of all kinds of events that installed applications declare."""
-    return [topic_of(kind) for kind in sorted({event.stream_kind for event in installed()})]
+    """The topics of all kinds of events that installed applications emit."""
+    own = [event for event in installed() if not issubclass(event, ForeignEvent)]
+    return [topic_of(kind) for kind in sorted({event.stream_kind for event in own})]
 
 
 def create(*, dry_run: bool) -> list[str]:

@@ -28,9 +28,12 @@ def unrouted() -> str:
     return f"{exchange()}.unrouted"
 
 
-def connect(seconds: float = CONNECT_WITHIN) -> Connection:
-    """A new connection. `seconds` also limit each read and write. Raises one of `amqp`'s errors, or OSError."""
-    at = parse_url(settings.STREAMS_RABBITMQ_URL)
+def connect(url: str = "", seconds: float = CONNECT_WITHIN) -> Connection:
+    """A new connection, without a URL to STREAMS_RABBITMQ_URL. `seconds` also limit each read and write.
+
+    Raises one of `amqp`'s errors, or OSError.
+    """
+    at = parse_url(url or settings.STREAMS_RABBITMQ_URL)
     connection = Connection(
         f"{at['hostname']}:{at['port'] or (5671 if at['transport'] == 'amqps' else 5672)}",
         userid=at["userid"] or "guest",

@@ -10,9 +10,11 @@ import amqp
 import psutil
 import pytest
 
+from publishing.rabbitmq.exchange import connect
 from tests import kafka, rabbit
 from tests.acceptance.test_stack import PROGRAM, READY, START, Shop
-from tests.stackrun import StackRun
+from tests.inbox import plain, send_to_kafka, send_to_rabbitmq
+from tests.stackrun import StackRun, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,6 +52,24 @@ def test_plain_clients_receive_a_new_order(stack: StackRun) -> None:
 
     first = kafka.consumed(address, "orders.order", 1)[0]
     assert (first.key(), json.loads(first.value() or b"")["eventType"]) == (f"order:{order}".encode(), "order.created")
+
+
+def test_a_carrier_s_tracking_messages_deliver_an_order(stack: StackRun) -> None:
+    """The same message comes over both brokers, and twice over each."""
+    shop, staff = Shop(stack), Shop(stack)
+    shop.log_in()
+    staff.log_in("admin")
+    order = shop.places()
+    shop.confirms(order)
+    parcel = {"items": [{"sku": "FILTER-100", "quantity": 1}], "carrier": "DHL", "trackingNumber": "JD0140"}
+    staff.http.post(f"/api/v1/orders/{order}/shipments/", json=parcel).raise_for_status()
+    said = plain("track-1", "JD0140")
+    send_to_kafka(stack.variable("INBOX_KAFKA_BOOTSTRAP_SERVERS"), "carrier.tracking", [("JD0140", said)] * 2)
+    with connect(stack.variable("INBOX_RABBITMQ_URL")) as connection:
+        send_to_rabbitmq(connection.channel(), "carrier.tracking", [said] * 2)
+    until(lambda: shop.status(order) == "delivered", 60.0, lambda: shop.status(order))
+    events = staff.http.get("/api/v1/events/", params={"type": "parcel.delivered"}).raise_for_status().json()
+    assert [one["data"]["trackingNumber"] for one in events["results"]] == ["JD0140"]
 
 
 def test_the_brokers_listen_on_loopback_alone(stack: StackRun) -> None:

@@ -32,7 +32,7 @@ from orderproject.accounts.groups import NAMES
 from orderproject.models import ApiKey, User
 from orders.models import DailySales, Order, Return
 from payments.models import Payment, Refund
-from publishing.models import Cursor, HeldStream
+from publishing.models import Cursor, HeldStream, Inbox, ReceivedEvent, UnreadableMessage
 from sagas.plan import RunState, StepState
 from tests import stories
 from tests.access.addresses import Address
@@ -99,6 +99,14 @@ class World:
         self.ids["customer_id"] = str(self.people["customer"].pk)
         self.ids["content_type_id"] = str(ContentType.objects.get_for_model(Order).pk)
         Cursor.objects.create(publisher="kafka", slot=0, slots=1, first=0, position=0)
+        Inbox.objects.create(source="carrier", broker="kafka")
+        ReceivedEvent.objects.create(
+            source="carrier", foreign_source="carrier", foreign_id="1", position=1, received_at=timezone.now()
+        )
+        UnreadableMessage.objects.create(
+            source="carrier", broker="kafka", place="parcels", reason="no-event", error="no", headers="{}", body=b"no",
+            digest=b"", received_at=timezone.now(),
+        )  # fmt: skip
         HeldStream.objects.create(publisher="kafka", stream=f"order:{order.id}", position=1, since=timezone.now())
         Hold.objects.create(
             reservation=Reservation.objects.earliest("pk"), stock=Stock.objects.earliest("pk"), quantity=1

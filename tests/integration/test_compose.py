@@ -193,7 +193,7 @@ def stack(tmp_path: Path) -> dict[str, tuple[str, ...]]:
 
 def test_the_same_processes_run(stack: dict[str, tuple[str, ...]]) -> None:
     kinds = {name.partition("-")[0] for name in stack}
-    assert kinds == {name.partition("-")[0] for name in [*OURS, "front"]} - {"migrate", "publisher"}
+    assert kinds == {name.partition("-")[0] for name in [*OURS, "front"]} - {"migrate", "publisher", "receiver"}
 
 
 def test_every_queue_has_a_worker_with_the_pool_of_the_stack(stack: dict[str, tuple[str, ...]]) -> None:

@@ -72,10 +72,13 @@ def test_a_broker_that_is_not_installed_is_left_out(
     assert "make rabbitmq" in capsys.readouterr().out
 
 
-def test_the_publisher_runs_beside_the_relay_if_there_is_a_broker(deployment: Deployment) -> None:
+def test_publisher_and_receiver_run_beside_the_relay_if_there_is_a_broker(deployment: Deployment) -> None:
     publishing = replace(deployment, streams={"rabbitmq": "amqp://mq//"})
-    assert ["relay", "publisher"] in [[spec.name for spec in wave] for wave in waves(publishing)]
-    assert publishing.variables()["STREAMS_RABBITMQ_URL"] == "amqp://mq//"
+    assert ["relay", "publisher", "receiver"] in [[spec.name for spec in wave] for wave in waves(publishing)]
+    told = publishing.variables()
+    assert told["STREAMS_RABBITMQ_URL"] == told["INBOX_RABBITMQ_URL"] == "amqp://mq//"
+    assert told["INBOX_RABBITMQ_QUEUES"] == "carrier=carrier.tracking"
+    assert "INBOX_KAFKA_TOPICS" not in told
 
 
 def test_a_port_in_use_is_not_free() -> None:
