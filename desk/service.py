@@ -70,6 +70,9 @@ class ServiceConfig(AppConfig):
     permissions: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """What else a group starts with, such as `extend_loan`; of another application, `auth.view_group`."""
     periodic_tasks: ClassVar[tuple[PeriodicTask, ...]] = ()
+    subjects: ClassVar[Mapping[str, str]] = {}
+    """What work is about, as Flower names it: `{"loan": "lending.selectors.numbers"}` is the dotted path of a function
+    that returns the numbers of many loans by their ids, in one statement. They must not be personal data."""
     personal_data: ClassVar[str] = ""
     """The dotted path of its `desk.personal_data.PersonalData`, if it knows anything of people."""
 

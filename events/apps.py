@@ -29,8 +29,9 @@ class EventsConfig(ServiceConfig):
     permissions = {
         "operators": (
             "retry_delivery", "edit_delivery", "discard_delivery", "replay", "force_breaker", "retry_deadmessage",
-            "discard_deadmessage",
+            "discard_deadmessage", "view_flower",
         ),
+        "auditors": ("view_flower",),
     }  # fmt: skip
     periodic_tasks = (
         PeriodicTask("go on with replays", "events.replay", every=5.0, expires=5),

@@ -142,6 +142,7 @@ class Delivery(models.Model):
             ("retry_delivery", "Can retry dead deliveries"),
             ("edit_delivery", "Can edit the data of dead deliveries"),
             ("discard_delivery", "Can discard dead deliveries"),
+            ("view_flower", "Can see the tasks and workers in Flower"),
         ]
 
     def __str__(self) -> str:

@@ -15,13 +15,15 @@ TURN = 0.25
 
 
 @shared_task(name="events.prune")
-def prune_task() -> None:
-    """Deletes old completed deliveries and other expired rows. Safe to run concurrently."""
-    prune()
+def prune_task() -> int:
+    """Deletes old completed deliveries and other expired rows; returns how many. Safe to run concurrently."""
+    return sum(prune().values())
 
 
 @shared_task(name=TASK)
-def replay_task() -> None:
-    """Runs a part of one replay, if one is due. Safe to run concurrently."""
-    if continue_replay(TURN):
-        notify_replays()
+def replay_task() -> int:
+    """Runs a part of one replay, if one is due; returns 1 if the replay goes on. Safe to run concurrently."""
+    if not continue_replay(TURN):
+        return 0
+    notify_replays()
+    return 1

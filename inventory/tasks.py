@@ -15,9 +15,10 @@ assign("inventory.release_expired_holds", INVENTORY)
 
 
 @shared_task(name="inventory.release_expired_holds")
-def release_expired_holds() -> None:
-    """Releases up to `BATCH` expired holds. Safe to run concurrently."""
+def release_expired_holds() -> int:
+    """Releases up to `BATCH` expired holds; returns how many. Safe to run concurrently."""
     expired = Reservation.objects.filter(state=ReservationState.HELD, expires_at__lt=datetime.now(UTC))
     ids = list(expired.order_by("expires_at").values_list("order_id", flat=True)[:BATCH])
     if ids:
         release(ids, "hold expired")
+    return len(ids)

@@ -17,13 +17,15 @@ assign(LOOK_AFTER, STREAMS)
 
 
 @shared_task(name=SEND)
-def send_webhooks() -> None:
-    """Sends the webhook deliveries that are due. Safe to run concurrently."""
-    send_due()
+def send_webhooks() -> int:
+    """Sends the webhook deliveries that are due; returns how many it tried. Safe to run concurrently."""
+    return send_due()
 
 
 @shared_task(name=LOOK_AFTER)
-def look_after_webhooks() -> None:
-    """Disables webhooks whose owners lost their permission and deletes old deliveries. Safe to run concurrently."""
-    switch_off_unentitled()
-    prune()
+def look_after_webhooks() -> int:
+    """Disables webhooks whose owners lost their permission and deletes old deliveries. Safe to run concurrently.
+
+    Returns how many it disabled or deleted.
+    """
+    return switch_off_unentitled() + prune()

@@ -11,7 +11,7 @@ from events.worker import amqp_transport
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orderproject.settings")
 
 amqp_transport.install()
-app = Celery("orderproject", events="events.worker.sent_events:Events")
+app = Celery("orderproject")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 
 

@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from orderproject.accounts.auth import TokenRefreshView, TokenView
 from orderproject.accounts.customers import Forget
+from orderproject.admin_site import flower
 from orderproject.applications import KERNEL, SERVICES
 from orderproject.observability.health import livez, readyz
 from orderproject.observability.metrics import metrics
@@ -30,6 +31,9 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", front, name="front"),
     path("favicon.ico", favicon, name="favicon"),
+    path("admin/flower/access/", flower.access),
+    path("admin/flower/", admin.site.admin_view(flower.refused)),
+    path("admin/flower/<path:page>", admin.site.admin_view(flower.refused)),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
     path("livez", livez),

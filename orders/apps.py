@@ -31,6 +31,7 @@ class OrdersConfig(ServiceConfig):
     }
     periodic_tasks = (PeriodicTask("forget answers", "orders.prune_idempotent_requests", every=60.0, expires=60),)
 
+    subjects = {"order": "orders.selectors.numbers"}
     personal_data = "orders.personal_data.Orders"
 
     def ready(self) -> None:

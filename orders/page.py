@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
+from desk import flower
 from events import Money
 from events.models import StoredEvent
 from events.timeline.moments import sendings, timeline
@@ -71,6 +72,7 @@ def page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
         "sendings": sendings(events) if may["delivery"] else [],
         "may_view_notification": may["notification"],
         "emails": [event for event in events if event.type.startswith("notification.")],
+        "flower": flower.tasks_in_flower(order.number) if may["flower"] else "",
         "customer_page": f"admin:{get_user_model()._meta.app_label}_{get_user_model()._meta.model_name}_change",
     }
 
@@ -97,6 +99,7 @@ def _permissions(request: HttpRequest) -> dict[str, bool]:
         "repair": "sagas.repair_saga",
         "payment": "payments.view_payment",
         "notification": "notifications.view_notification",
+        "flower": flower.PERMISSION,
     }
     return {name: request.user.has_perm(code) for name, code in codes.items()}
 

@@ -46,6 +46,11 @@ def number_of(order_id: UUID) -> str:
     return number
 
 
+def numbers(order_ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    """The numbers of these orders, by id."""
+    return dict(Order.objects.filter(id__in=order_ids).values_list("id", "number"))
+
+
 def visible_to(customer_id: UUID, *, everything: bool) -> QuerySet[Order]:
     """A customer sees its own orders. Staff with the permission to view orders (`everything`) see all."""
     return orders() if everything else orders().filter(customer_id=customer_id)

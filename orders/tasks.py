@@ -14,9 +14,9 @@ assign("orders.prune_idempotent_requests", STREAMS)
 
 
 @shared_task(name="orders.prune_idempotent_requests")
-def prune_idempotent_requests() -> None:
-    """Deletes answers that are older than `DAYS`. Safe to run concurrently."""
-    in_batches("idempotent requests", _delete)
+def prune_idempotent_requests() -> int:
+    """Deletes answers that are older than `DAYS`; returns how many. Safe to run concurrently."""
+    return in_batches("idempotent requests", _delete)
 
 
 def _delete(batch: int) -> int:

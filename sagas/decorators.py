@@ -92,7 +92,8 @@ def _as_task(declared: Action, doc: str | None) -> None:
     assign(declared.task, declared.queue)
     as_task: Any = shared_task  # whose stubs do not know that a task takes its documentation as an option
     # The header of a chord must keep its results, or the body never runs; single tasks are sent without.
-    as_task(name=declared.task, ignore_result=False, __doc__=doc)(perform_step)
+    # Flower is told of the steps, not of the messages that carry them: events.monitor.pieces.
+    as_task(name=declared.task, ignore_result=False, send_events=False, __doc__=doc)(perform_step)
 
 
 def perform_step(  # noqa: PLR0917  a message's arguments stand in a row

@@ -15,19 +15,19 @@ assign("sagas.sweep", STREAMS)
 assign("sagas.prune", STREAMS)
 
 
-@shared_task(name=DECIDE)
+@shared_task(name=DECIDE, send_events=False)
 def decide_task(run_ids: list[str]) -> None:
     """The body of a stage's chord: it only wakes the runs, their rows decide."""
     decide_next(ids_of(run_ids))
 
 
 @shared_task(name="sagas.sweep")
-def sweep_task() -> None:
-    """Decides again for every run that is late."""
-    sweep()
+def sweep_task() -> int:
+    """Decides again for every run that is late. Returns for how many."""
+    return sweep()
 
 
 @shared_task(name="sagas.prune")
-def prune_task() -> None:
-    """Deletes runs that ended long ago. Safe to run twice concurrently."""
-    prune()
+def prune_task() -> int:
+    """Deletes runs that ended long ago; returns how many. Safe to run twice concurrently."""
+    return prune()

@@ -31,6 +31,8 @@ class Call(msgspec.Struct, frozen=True):
     input: Any = None
     skipped: frozenset[str] = frozenset()
     """To an undo: the steps of its run that a person has settled by hand."""
+    whole: str = ""
+    """The id of what the run is about, though it may be for a part of it only: that is the subject then."""
 
     @property
     def done_key(self) -> str:

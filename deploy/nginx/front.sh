@@ -2,6 +2,8 @@
 # Writes nginx's configuration to FRONT_FOLDER and becomes nginx. `make run` and docker-compose.yml both start it.
 #   FRONT_LISTEN                    the address to listen on
 #   FRONT_WEB, FRONT_LIVE           the addresses of web and live
+#   FRONT_FLOWER                    the address of Flower
+#   FRONT_FLOWER_LOGIN              its log-in, user:password, which only front and Flower know
 #   FRONT_TRUSTED                   proxies in front of this one, separated by commas
 #   FRONT_NGINX                     the program, by default the nginx on the PATH
 #   CONNECTION_LIMIT, STREAM_LIMIT  requests and event streams that one address may have open; 0 for no limit
@@ -27,7 +29,13 @@ for proxy in $(echo "${FRONT_TRUSTED:-}" | tr ',' ' '); do
     trusted="$trusted set_real_ip_from $proxy;"
 done
 
+# In a file of its own, because the arguments of a program are visible to all users.
+umask 077
+printf 'proxy_set_header Authorization "Basic %s";\n' \
+    "$(printf %s "$FRONT_FLOWER_LOGIN" | base64 | tr -d '\n')" >"$FRONT_FOLDER/flower.conf"
+
 sed -e "s|@FOLDER@|$FRONT_FOLDER|g" -e "s|@LISTEN@|$FRONT_LISTEN|" -e "s|@WEB@|$FRONT_WEB|" -e "s|@LIVE@|$FRONT_LIVE|" \
+    -e "s|@FLOWER@|$FRONT_FLOWER|" \
     -e "s|@TRUSTED@|$trusted|" -e "s|@CONNECTIONS@|$connections|" \
     -e "s|@CONNECTION_LIMIT@|$(limit "${CONNECTION_LIMIT:-256}")|" -e "s|@STREAM_LIMIT@|$(limit "${STREAM_LIMIT:-256}")|" \
     "$(dirname "$0")/nginx.conf" >"$FRONT_FOLDER/nginx.conf"

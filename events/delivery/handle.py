@@ -27,16 +27,18 @@ from events.declare.codec import decode
 from events.declare.event import Event
 from events.declare.ids import subjects_of, texts_of
 from events.declare.subscribers import Subscriber
-from events.delivery import given_up, leases, measures, sql
+from events.delivery import given_up, leases, measures, shown, sql
 from events.delivery.failures import Attempts, message_of, traceback_of, type_of
 from events.delivery.postpone import call_through_breaker
 from events.errors import Refused, TimeLimitExceeded
 from events.log.bound import bound, fields_of
 from events.log.context import Context, caused_by
 from events.models import Delivery, DeliveryState
+from events.monitor.pieces import Problem, problem_of
 
 log = structlog.get_logger(__name__)
 LEASED = leases.Rows(sql.RENEW, sql.RELEASE_LEASED)
+VANISHED = Problem("The worker crashed on every attempt")
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -86,7 +88,9 @@ class _Unfinished:
     subscriber: Subscriber
     attempts: Attempts[int] = field(default_factory=lambda: Attempts(_failed_attempts))
     started: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=time.time)
     failures: list[_Failure] = field(default_factory=list)
+    problems: list[shown.Failed] = field(default_factory=list)
     postponed: list[int] = field(default_factory=list)
     """The breaker was open; no attempt is spent."""
     taken: dict[int, Taken] = field(default_factory=dict)
@@ -100,6 +104,7 @@ class _Unfinished:
         texts = type_of(error), message_of(error), traceback_of(error)
         duration = int((time.monotonic() - self.started) * 1000)
         self.failures.append(_Failure(delivery_id, retry.delay(attempt), dead, *texts, duration))
+        self.problems.append(shown.Failed(delivery_id, problem_of(error), attempt, dead))
         one = self.taken.get(delivery_id)
         log.warning(
             "delivery failed", subscriber=self.subscriber.name, delivery=delivery_id, error=texts[0], dead=dead,
@@ -108,6 +113,12 @@ class _Unfinished:
 
     def ids(self) -> list[int]:
         return [failure.id for failure in self.failures] + self.postponed + self.hung
+
+    def show_left(self) -> None:
+        if self.subscriber.breaker is not None:
+            why = f"Postponed: the breaker {self.subscriber.breaker.name} is open"
+            shown.left(self.subscriber, self.postponed, why, self.began)
+        shown.left(self.subscriber, self.hung, "Cut off by the time limit: each is sent again by itself", self.began)
 
     def write_failures(self, lease: UUID | None) -> None:
         """In one statement; under a lease, those that it still holds."""
@@ -119,6 +130,7 @@ class _Unfinished:
                 given_up.tell(self.subscriber, list(counted))
                 dead = sum(failure.dead for failure in self.failures if failure.id in counted)
                 measures.failed(self.subscriber, retried=len(counted) - dead, dead=dead)
+            shown.failed(self.subscriber, [one for one in self.problems if one.id in counted], self.began)
 
 
 def _failed_attempts(delivery_id: int) -> int:
@@ -151,6 +163,7 @@ def deliver(subscriber: Subscriber, ids: Sequence[int], lease: UUID, *, alone: b
         unfinished.write_failures(held and held[0])
     if unfinished.hung:
         execute(sql.RELEASE, {"ids": unfinished.hung, "unsent": 0})
+    unfinished.show_left()
 
 
 def deliver_within(subscriber: Subscriber, ids: Sequence[int]) -> None:
@@ -172,6 +185,8 @@ def _begin_alone(subscriber: Subscriber, ids: Sequence[int], lease: UUID) -> lis
         dead = [id_ for id_, state in rows if state == DeliveryState.DEAD]
         given_up.tell(subscriber, dead)
         measures.failed(subscriber, retried=0, dead=len(dead))
+    attempts = subscriber.retry.attempts
+    shown.failed(subscriber, [shown.Failed(id_, VANISHED, attempts, True) for id_ in dead], time.time())
     for id_, state in rows:
         if state == DeliveryState.DEAD:
             message = "delivery dead-lettered: the worker crashed on every attempt"
@@ -283,6 +298,7 @@ def hand_over(subscriber: Subscriber, taken: Sequence[Taken], build: int | None 
     """Calls the handler in the context of its events; returns the failures that it reports, by delivery id."""
     if not taken:
         return {}
+    began = time.time()
     default = taken[0].context if len(taken) == 1 else Context(actor=subscriber.name)
     subjects = subjects_of(one.event for one in taken)
     contexts = {subject: one.context for subject, one in zip(subjects, taken, strict=True)}
@@ -291,6 +307,7 @@ def hand_over(subscriber: Subscriber, taken: Sequence[Taken], build: int | None 
         if not subscriber.takes_batches:
             (one,) = taken
             subscriber.handler(one.event, **_wanted(subscriber, key=lambda: one.key(subscriber), time=lambda: one.time))
+            shown.handled(subscriber, subjects, began, one.attempts + 1)
             return {}
         wanted = _wanted(
             subscriber,
@@ -299,6 +316,8 @@ def hand_over(subscriber: Subscriber, taken: Sequence[Taken], build: int | None 
             build=lambda: build,
         )
         failed = subscriber.handler([one.event for one in taken], **wanted) or {}
+    done = [subject for place, subject in enumerate(subjects) if place not in failed] if failed else subjects
+    shown.handled(subscriber, done, began, taken[0].attempts + 1)
     return {taken[place].id: error for place, error in failed.items()}
 
 

@@ -98,4 +98,5 @@ def _as_task(subscriber: Subscriber) -> None:
 
     task.__doc__ = subscriber.handler.__doc__
     assign(subscriber.name, subscriber.queue)
-    shared_task(name=subscriber.name)(task)
+    # Flower is told of the work, not of the messages that carry it: events.monitor.pieces.
+    shared_task(name=subscriber.name, send_events=False)(task)

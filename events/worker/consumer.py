@@ -20,8 +20,10 @@ from events.declare.queues import serve
 from events.delivery import leases
 from events.metrics import flush, process
 from events.models import DeadReason
+from events.worker import carriers
 from events.worker.dead_messages import RawMessage, from_message, keep
 from events.worker.dead_queue import DeadQueue
+from events.worker.periodic_tasks import PeriodicTasks
 from events.worker.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
@@ -47,6 +49,8 @@ class Consumer(CeleryConsumer):
         super().__init__(*args, **options)
         self.watchdog = Watchdog(self)
         serve(self.app.amqp.queues.consume_from)  # before a pool forks
+        periodic = {entry["task"] for entry in PeriodicTasks().values()}
+        self.flower = carriers.install(self.app, self.hostname, periodic)
 
     def start(self) -> None:
         self.watchdog.start()
@@ -111,6 +115,7 @@ class Consumer(CeleryConsumer):
         back in the queue. So a worker with a threads pool exits hard if tasks are still running.
         """
         self._flush_events()
+        self.flower.stop()
         super().shutdown()
         leases.release_all()
         flush.finish()

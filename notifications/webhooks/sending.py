@@ -102,16 +102,21 @@ class _Claim:
             self.calls.append(call)
 
 
-def send_due(patience: float = PATIENCE) -> None:
-    """Sends all due deliveries, up to the caps. Must run outside a transaction; safe to run concurrently."""
-    began = time.monotonic()
+def send_due(patience: float = PATIENCE) -> int:
+    """Sends all due deliveries, up to the caps; returns how many it tried. Safe to run concurrently.
+
+    Must run outside a transaction.
+    """
+    began, tried = time.monotonic(), 0
     while time.monotonic() - began < TURN:
         claim = _claim(CONNECTIONS - _under_way.count)
         if claim is None:
-            return
+            return tried
         results = asyncio.run_coroutine_threadsafe(_call_all(claim, patience), _loop(os.getpid())).result()
         _conclude(claim.lease, [*results, *claim.unsendable])
+        tried += len(claim.calls) + len(claim.unsendable)
     notify_sender()
+    return tried
 
 
 def _claim(limit: int) -> _Claim | None:

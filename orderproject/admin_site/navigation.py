@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
+from desk.flower import PERMISSION, flower_url
 from desk.service import ServiceConfig, SidebarLink, SidebarSection, service_configs
 
 
@@ -66,9 +66,11 @@ def stylesheet(request: HttpRequest) -> str:
 
 
 def _elsewhere() -> list[dict[str, Any]]:
-    links = [{"title": "API documentation", "icon": "api", "link": "/api/v1/docs/"}]
-    if settings.FLOWER_URL:
-        links.append({"title": "Flower", "icon": "local_florist", "link": settings.FLOWER_URL})
+    links: list[dict[str, Any]] = [{"title": "API documentation", "icon": "api", "link": "/api/v1/docs/"}]
+    if link := flower_url():
+        links.append(
+            {"title": "Flower", "icon": "local_florist", "link": f"{link}/", "permission": partial(_may, PERMISSION)}
+        )
     return links
 
 

@@ -23,7 +23,6 @@ class Configuration:
     broker_url: str = ""
     redis_url: str = ""
     secret_key: str = ""
-    flower_login: str = "admin:admin"
     streams: Mapping[str, str] = field(default_factory=dict)
     """The brokers to publish the log to. One with an address is used; one without is started."""
 
@@ -44,7 +43,6 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Configurati
         broker_url=environment.get("BROKER_URL", ""),
         redis_url=environment.get("REDIS_URL", ""),
         secret_key=environment.get("SECRET_KEY", ""),
-        flower_login=environment.get("FLOWER_BASIC_AUTH") or "admin:admin",
         streams=_streams(environment),
     )
     if len(set(configuration.ports.values())) < len(configuration.ports):

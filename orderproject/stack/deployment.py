@@ -1,6 +1,7 @@
 """The addresses and folders of a stack, and the environment of its processes."""
 
 import os
+import secrets
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from orderproject.stack import streams
 from orderproject.stack.ports import HOST, free_port
+
+FLOWER = "/admin/flower"
+"""Where front offers Flower."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +24,14 @@ class Deployment:
     port: int
     sandbox_port: int
     flower_port: int
-    flower_login: str = "admin:admin"
     environment: str = "stack"
     streams: Mapping[str, str] = field(default_factory=dict)
     """The addresses of the brokers to which the log is published, and from which tracking messages are received."""
     # Random, because clients never use them: they talk to nginx, which listens on `port`.
     web_port: int = field(default_factory=free_port)
     live_port: int = field(default_factory=free_port)
+    # Known to nginx, which asks for the admin's log-in instead, and to nobody else.
+    flower_login: str = field(default_factory=lambda: f"front:{secrets.token_urlsafe(32)}", repr=False)
 
     @property
     def logs(self) -> Path:
@@ -50,7 +55,7 @@ class Deployment:
 
     @property
     def flower_url(self) -> str:
-        return f"http://{HOST}:{self.flower_port}"
+        return f"{self.url}{FLOWER}"
 
     def environment_of_processes(self) -> dict[str, str]:
         """Our own environment and the variables of this stack."""
@@ -70,8 +75,7 @@ class Deployment:
             "PAYMENT_GATEWAY_URL": self.sandbox_url,
             "MAIL_DIR": str(self.mail),
             "HEARTBEAT_DIR": str(self.heartbeats),
-            "FLOWER_URL": self.flower_url,
-            "FLOWER_BASIC_AUTH": self.flower_login,
+            "FLOWER_URL": FLOWER,
             "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "orderproject.settings"),
             # Logs must contain the last lines that a process wrote before it died.
             "PYTHONUNBUFFERED": "1",

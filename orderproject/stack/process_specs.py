@@ -3,10 +3,11 @@
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from desk.service import Work, declared_queues_of
 from orderproject.applications import KERNEL, SERVICES
-from orderproject.stack.deployment import Deployment
+from orderproject.stack.deployment import FLOWER, Deployment
 from orderproject.stack.ports import HOST
 from orderproject.stack.probes import answers_celery, answers_http, either, log_matches, runs_for
 from orderproject.stack.processes import ProcessSpec
@@ -18,6 +19,9 @@ PYTHON = sys.executable
 MACHINE = socket.gethostname()
 MANAGE = (PYTHON, "manage.py")
 CELERY = (PYTHON, "-m", "celery", "-A", "orderproject")
+FLOWER_OPTIONS = Path(__file__).with_name("flower_options.py")
+FLOWER_ALIVE = f"{FLOWER}/static/favicon.ico"
+"""What Flower answers without its log-in, which only front knows."""
 WORKER = (*CELERY, "worker", "-E", "-l", "INFO", "--without-gossip", "--without-mingle", "--heartbeat-interval", "10")
 
 
@@ -99,10 +103,13 @@ def waves(at: Deployment) -> Waves:
     flower = ProcessSpec(
         name="flower",
         # Monitoring has a lower priority than the work itself.
-        argv=("nice", "-n", "10", *CELERY, "flower", f"--address={HOST}", f"--port={at.flower_port}"),
-        env=env,
-        ready=answers_http(at.flower_port, "/healthcheck"),
-        alive=answers_http(at.flower_port, "/healthcheck"),
+        argv=(
+            *("nice", "-n", "10", *CELERY, "flower", f"--conf={FLOWER_OPTIONS}"),
+            *(f"--address={HOST}", f"--port={at.flower_port}", f"--db={at.data / 'flower'}"),
+        ),
+        env={**env, "FLOWER_BASIC_AUTH": at.flower_login},
+        ready=answers_http(at.flower_port, FLOWER_ALIVE),
+        alive=answers_http(at.flower_port, FLOWER_ALIVE),
         stop_timeout=1.0,
         needs_schema=False,
     )

@@ -107,7 +107,6 @@ class Stack:
             port=given.port,
             sandbox_port=given.sandbox_port,
             flower_port=given.flower_port,
-            flower_login=given.flower_login,
             streams=self.brokers.addresses,
         )
 
@@ -160,7 +159,7 @@ def welcome(at: Deployment, streams: Brokers) -> str:
     return f"""
   Shop API   {at.url}/api/v1/docs/
   Admin      {at.url}/admin/   (admin / admin)
-  Flower     {at.flower_url}/   ({at.flower_login.replace(":", " / ", 1)})
+  Flower     {at.flower_url}/   (behind the admin's log-in)
   Sandbox    {at.sandbox_url}/
   Mail       {at.mail}
   Logs       {at.logs}

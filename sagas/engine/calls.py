@@ -54,6 +54,8 @@ class Lease:
     permit: Permit = NO_PERMIT
     seconds: dict[UUID, float] = field(default_factory=dict)
     """How long the call of each run took."""
+    began: float = 0.0
+    """When its calls were begun, as Unix time."""
 
     @property
     def step(self) -> str:

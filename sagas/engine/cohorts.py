@@ -20,6 +20,7 @@ from events.db.bisect import bisect, database_lost
 from events.db.reconnect import retry_on_disconnect
 from events.declare.queues import served_here
 from events.delivery.failures import summary_of
+from events.monitor.pieces import tell_of_trouble
 from sagas.engine import calls, database, network, runs
 from sagas.engine.decide import Decided, Ended, Move, changes_of, decide, late_changes, merged, waiting
 from sagas.engine.dispatch import Cohort, cohorts_of, publish
@@ -43,6 +44,7 @@ def perform(cohort: Cohort) -> int:
         if cohort.decides:
             raise
         log.warning("cohort left to the sweep", step=cohort.step, runs=len(cohort.run_ids), error=str(error))
+        tell_of_trouble(error)
         return 0
     if cohort.decides:
         _go_on(ended, cohort.action)

@@ -11,12 +11,14 @@ from django.db import transaction
 from events.db.bisect import Bisection
 from events.errors import TimeLimitExceeded
 from events.log.append import gathered
+from events.monitor.pieces import problem_of
 from sagas.engine import runs, steps
 from sagas.engine.decide import Ended
 from sagas.engine.dispatch import Cohort
 from sagas.engine.failures import Failures
 from sagas.engine.following import Done, FollowingFailed, go_on, perform_database_action
 from sagas.engine.steps import Outcome
+from sagas.monitor import shown
 from sagas.values import DatabaseAction
 
 log = structlog.get_logger(__name__)
@@ -38,6 +40,7 @@ def perform(cohort: Cohort, action: DatabaseAction) -> Ended:
                 failures.add(portion[0], error)
             else:  # not taken apart, which would hang again and again: the sweep sends them again, at last alone
                 log.warning("cohort cut off by its time limit", step=cohort.step, runs=len(portion))
+                shown.left(action, cohort.undo, portion, problem_of(error), failures.began)
         except Exception as error:  # noqa: BLE001  whatever an action raises
             for culprit in portions.failed(portion, error):
                 failures.add(culprit, error)

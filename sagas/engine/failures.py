@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -15,15 +17,18 @@ from events.db.bisect import Bisection
 from events.db.query import execute
 from events.delivery.failures import Attempts, summary_of
 from events.log.context import Context, caused_by
+from events.monitor.pieces import problem_of
 from sagas.definition import Step
 from sagas.engine import measures, sql
 from sagas.engine.runs import lock
 from sagas.engine.steps import calls_of, expected_state, log_fields
 from sagas.models import SagaStep
+from sagas.monitor import shown
 from sagas.plan import StepState
 from sagas.values import Call, GivenUp, NetworkAction
 
 log = structlog.get_logger(__name__)
+FINAL = {StepState.FAILED, StepState.STUCK}
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -44,6 +49,7 @@ class Failures:
     undo: bool
     lease: UUID | None = None
     counted: bool = False
+    began: float = field(default_factory=time.time)
     rows: list[Failure] = field(default_factory=list)
     errors: dict[UUID, Exception] = field(default_factory=dict)
     contexts: Mapping[str, Context] = field(default_factory=dict)
@@ -105,11 +111,22 @@ class Failures:
         with transaction.atomic():
             lock(ids)
             written = execute(sql.FAIL, parameters)
-            measures.failed(self.step, [state for _, state in written])
-            ended = [run_id for run_id, state in written if state in {StepState.FAILED, StepState.STUCK}]
+            measures.failed(self.step, [state for _, state, _ in written])
+            self._show(written)
+            ended = [run_id for run_id, state, _ in written if state in FINAL]
             if tell and ended and isinstance(self.action, NetworkAction) and self.action.given_up:
                 self._tell(self.action.given_up, ended)
         return ended
+
+    def _show(self, written: Sequence[tuple[UUID, str, UUID]]) -> None:
+        """One piece of work for all that failed alike."""
+        alike: dict[tuple[str, str, int], list[tuple[UUID, UUID]]] = defaultdict(list)
+        for run_id, state, subject in written:
+            alike[state, summary_of(self.errors[run_id]), self.attempts.failed(run_id)].append((run_id, subject))
+        for (state, _, attempt), both in alike.items():
+            problem = problem_of(self.errors[both[0][0]])
+            subjects = [subject for _, subject in both]
+            shown.failed(self.action, self.undo, subjects, problem, self.began, attempt, final=state in FINAL)
 
     def _tell(self, given_up: Callable[[Sequence[GivenUp]], None], run_ids: Sequence[UUID]) -> None:
         taken = calls_of(self.declared, self.undo, run_ids)

@@ -18,6 +18,7 @@ from sagas.definition import Step
 from sagas.engine import measures, runs
 from sagas.engine.decide import Decided, Move, Performed, Run, changes_of, decide
 from sagas.engine.steps import performing, success
+from sagas.monitor import shown
 from sagas.plan import Go, StepState
 from sagas.results import LIGHT_LOAD_RUNS
 from sagas.values import Action, Call, DatabaseAction, NetworkAction
@@ -67,13 +68,14 @@ def perform_database_action(
     action: DatabaseAction, calls: Sequence[Call], contexts: Mapping[str, Context]
 ) -> list[Performed]:
     """The action's effect on these calls, in the caller's transaction, and how each ended."""
-    began = time.monotonic()
+    began, since = time.time(), time.monotonic()
     logged = performing(calls[0].step, contexts)
     with logged, caused_by(Context(actor=action.task), contexts), limited(action.time_limit):
         refusals = action.perform(calls) or {}
     performed = [_performed(call, refusals) for call in calls]
-    took = time.monotonic() - began
+    took = time.monotonic() - since
     measures.performed(calls[0].step, ((one.state.value, took) for one in performed))
+    shown.ended(action, [(call, one.code) for call, one in zip(calls, performed, strict=True)], began)
     return performed
 
 

@@ -5,6 +5,7 @@ Each call has its own idempotency key. Its outcome and effect are written in one
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +28,7 @@ from sagas.engine.failures import Failures
 from sagas.engine.following import Done, FollowingFailed, go_on
 from sagas.engine.permits import Permitted
 from sagas.engine.steps import Outcome, performing
+from sagas.monitor import shown
 from sagas.plan import StepState
 from sagas.values import Answer, NetworkAction
 
@@ -112,11 +114,12 @@ def _lease(action: NetworkAction, step: Step, undo: bool, run_ids: Sequence[UUID
     idle = [Outcome(call.run_id, steps.success(undo)) for call in taken.calls if call.subject not in loaded]
     concluded = steps.conclude(step.name, undo, id_, idle, locked=False)
     measures.performed(step.name, ((steps.success(undo).value, 0.0) for _ in concluded))
+    shown.ended(action, [(call, "") for call in taken.calls if call.run_id in concluded], time.time())
     return Leased(lease, calls, concluded)
 
 
 def _call(leased: Leased, permitted: Permitted, *, decides: bool) -> Ended:
-    lease = replace(leased.lease, permit=permitted.permit)
+    lease = replace(leased.lease, permit=permitted.permit, began=time.time())
     ended = Ended(undecided=list(leased.idle))
     if leased.calls:
         results = make_calls(lease, leased.calls)
@@ -146,7 +149,7 @@ def record(
 @retry_on_disconnect
 def _write(lease: Lease, results: Sequence[CallResult], spared: Collection[UUID], *, decides: bool) -> Ended:
     """May be called twice: what has been written is no longer under the lease."""
-    failures = Failures(lease.declared, lease.undo, lease.id)
+    failures = Failures(lease.declared, lease.undo, lease.id, began=lease.began)
     failures.attempts.taken({one.prepared.call.run_id: one.prepared.call.attempt - 1 for one in results})
     failures.contexts = lease.contexts
     for one in results:
@@ -186,6 +189,9 @@ def _save_in_one_transaction(
         if ours:
             with performing(lease.step, lease.contexts), caused_by(Context(actor=lease.action.task), lease.contexts):
                 lease.action.save(ours)
+            shown.ended(
+                lease.action, [(one.call, one.refused.code if one.refused else "") for one in ours], lease.began
+            )
         if not decides:
             return Ended(undecided=list(states))
         done = Done(lease.action, {answer.call.run_id: answer.call for answer in ours}, lease.contexts)

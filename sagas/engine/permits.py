@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -14,6 +15,7 @@ from events.db.query import execute
 from sagas.engine import sql
 from sagas.engine.runs import lock
 from sagas.engine.steps import expected_state
+from sagas.monitor import shown
 from sagas.values import NetworkAction
 
 log = structlog.get_logger(__name__)
@@ -56,10 +58,11 @@ def postpone(
     """The sweep sends them again. `lease`: of calls that were made and do not count, since the server is down."""
     if not run_ids or action.breaker is None:
         return
-    ids = list(run_ids)
+    ids, began = list(run_ids), time.time()
     why = f"The breaker {action.breaker.name} is open: the server is down. Sent again later; no attempt is spent."
     parameters = {"ids": ids, "step": step, "state": expected_state(undo), "lease": lease, "seconds": seconds}
     with transaction.atomic():
         lock(ids)
-        execute(sql.POSTPONE, {**parameters, "why": why})
+        subjects = [subject for (subject,) in execute(sql.POSTPONE, {**parameters, "why": why})]
+        shown.postponed(action, undo, subjects, f"the breaker {action.breaker.name} is open", began)
     log.info("steps postponed", breaker=action.breaker.name, step=step, runs=len(ids), seconds=round(seconds, 1))

@@ -210,6 +210,7 @@ WITH postponed AS (
 )
 UPDATE sagas_sagarun run SET wake_at = least(run.wake_at, postponed.due_at)
 FROM postponed WHERE run.id = postponed.run_id
+RETURNING run.subject
 """
 
 FAIL = """
@@ -225,7 +226,7 @@ WITH failed AS (
 )
 UPDATE sagas_sagarun run SET wake_at = least(run.wake_at, failed.due_at)
 FROM failed WHERE run.id = failed.run_id
-RETURNING run.id, failed.state
+RETURNING run.id, failed.state, run.subject
 """
 
 CLAIM_LATE = """

@@ -105,7 +105,7 @@ def _calls(step: Step, undo: bool, rows: Sequence[tuple[Any, ...]], *, started: 
     for row, whole in zip(rows, wholes, strict=True):
         run_id, subject, _, attempts, code, reason, correlation, causation, actor, trace = row
         settled, attempt = frozenset(skipped.get(run_id, ())), attempts + started
-        calls.append(Call(run_id, subject, step.name, undo, attempt, code, reason, inputs.get(subject), settled))
+        calls.append(Call(run_id, subject, step.name, undo, attempt, code, reason, inputs.get(subject), settled, whole))
         contexts[whole] = Context(correlation, causation, actor, trace)
     return Taken(calls, contexts)
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
@@ -21,8 +23,8 @@ from events.breakers.breaker import breakers
 from events.models import Delivery
 from inventory.models import Product, Stock, Warehouse
 from orderproject.celery import app
-from orderproject.stack.deployment import Deployment
-from orderproject.stack.ports import free_port
+from orderproject.stack.deployment import FLOWER, Deployment
+from orderproject.stack.ports import HOST, free_port
 from orderproject.stack.process_specs import waves
 from orderproject.stack.processes import Process
 from orders.events import Goods
@@ -98,6 +100,13 @@ class Shop:
 
     def on_hand(self, sku: str) -> int:
         return sum(Stock.objects.filter(product_id=sku).values_list("on_hand", flat=True))
+
+    def tasks_in_flower(self, search: str = "") -> list[dict[str, Any]]:
+        """As Flower shows them, asked past front."""
+        url = f"http://{HOST}:{self.deployment.flower_port}{FLOWER}/api/tasks"
+        login = httpx.BasicAuth(*self.deployment.flower_login.split(":"))
+        answer = httpx.get(url, params={"search": search}, auth=login, timeout=20)
+        return list(answer.raise_for_status().json().values())
 
     def mails(self) -> list[str]:
         return [file.read_text() for file in self.deployment.mail.glob("*.eml")]

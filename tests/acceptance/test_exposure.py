@@ -1,21 +1,14 @@
-"""What the stack's processes open to others: nothing beyond this machine, and of Flower nothing without a log-in."""
+"""What the stack's processes open to others: nothing beyond this machine. For Flower's pages see test_flower.py."""
 
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 
 from orderproject.stack.ports import HOST
 from orderproject.stack.process_specs import waves
 from tests.acceptance.shop import Shop, open_shop
-
-LOG_IN = ("admin", "admin")
-PAGES = ["", "workers", "tasks", "broker", "api/workers", "api/tasks", "api/task/types"]
-COMMANDS = ["api/task/async-apply/sagas.sweep", "api/task/apply/sagas.sweep", "api/worker/shutdown/core"]
-OPEN = ["metrics", "healthcheck"]
-"""Flower answers these to anybody: see docs/howto/run-in-production.md."""
 
 
 @pytest.fixture(scope="module")
@@ -58,27 +51,3 @@ def test_every_process_listens_on_loopback_alone(shop: Shop) -> None:
 
 def test_gunicorn_opens_no_control_socket(shop: Shop) -> None:
     assert [one.laddr for one in sockets(shop, "web", "unix") if one.laddr] == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_flowers_pages_ask_for_a_log_in(shop: Shop, page: str) -> None:
-    address = f"{shop.deployment.flower_url}/{page}"
-    assert httpx.get(address).status_code == 401
-    assert httpx.get(address, auth=("admin", "guessed")).status_code == 401
-    assert httpx.get(address, auth=LOG_IN, follow_redirects=True, timeout=20).status_code == 200
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_flower_obeys_nobody_without_a_log_in(shop: Shop, command: str) -> None:
-    assert httpx.post(f"{shop.deployment.flower_url}/{command}").status_code == 401
-
-
-@pytest.mark.parametrize("page", OPEN)
-def test_what_flower_tells_anybody_is_what_the_documentation_says(shop: Shop, page: str) -> None:
-    assert httpx.get(f"{shop.deployment.flower_url}/{page}").status_code == 200
-
-
-def test_flower_sees_the_tasks(shop: Shop) -> None:
-    """Which needs the workers' events: -E."""
-    tasks = f"{shop.deployment.flower_url}/api/tasks"
-    shop.wait_until(lambda: "sagas.sweep" in httpx.get(tasks, auth=LOG_IN, timeout=20).text, 20)

@@ -18,6 +18,7 @@ from kombu import Connection, Queue, pools
 from events.declare import queues
 from events.delivery import broker
 from events.models import DeadMessage
+from events.monitor.sender import Sender
 from events.worker import amqp_transport
 from events.worker.dead_queue import DEAD
 from orderproject.stack.processes import PROJECT, Process
@@ -26,7 +27,7 @@ from tests.acceptance.conftest import BACKEND
 from tests.acceptance.shop import Shop, open_shop
 from tests.chaos.doors import Door
 from tests.chaos.strays import SWEEP, headers
-from tests.integration.ears import dispatcher, hearing, sender
+from tests.integration.ears import connected_to, hearing, piece
 
 pytestmark = [
     pytest.mark.skipif(
@@ -264,16 +265,15 @@ def test_an_answer_that_gets_lost_costs_one_connection(node: rabbit.Node):
 
 
 @pytest.mark.timeout(60)
-def test_flower_is_told_of_what_was_sent_also_after_the_connection_was_cut(node: rabbit.Node):
-    with Door(node.port) as door, hearing(sender(node.url)) as heard:
-        app = sender(node.url.replace(str(node.port), str(door.port)))
-        tell = dispatcher(app).publish
-        tell("task-sent", {"name": "told.before"}, None)
-        assert heard(10, 1) == [["told.before"]]
+def test_flower_is_told_of_work_also_after_the_connection_was_cut(node: rabbit.Node):
+    with Door(node.port) as door, hearing(connected_to(node.url)) as heard:
+        flower = Sender(connected_to(node.url.replace(str(node.port), str(door.port))), "worker@here")
+        flower.add(piece("told.before", "MUG-RED"))
+        assert [[event["uuid"] for event in group] for group in heard(10, 2)] == [["told.before"] * 2]
         door.shut()
         door.open()
-        tell("task-sent", {"name": "told.after"}, None)
-        assert heard(20, 2) == [["told.before"], ["told.after"]]
+        flower.add(piece("told.after", "MUG-RED"))
+        assert [group[0]["uuid"] for group in heard(20, 4)] == ["told.before", "told.after"]
 
 
 @pytest.mark.timeout(60)

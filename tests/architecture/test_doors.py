@@ -10,7 +10,7 @@ from tests.architecture.test_circles import graph_of
 KERNEL = ("desk", "web", "events", "sagas")
 PUBLIC = {
     "desk": {
-        "desk.actors", "desk.audit", "desk.confirm", "desk.console", "desk.edits", "desk.forgetting",
+        "desk.actors", "desk.audit", "desk.confirm", "desk.console", "desk.edits", "desk.flower", "desk.forgetting",
         "desk.json_text", "desk.one_line", "desk.personal_data", "desk.readonly", "desk.service",
         "desk.terminal", "desk.theme",
     },
@@ -52,7 +52,7 @@ PUBLIC = {
 # The saga kernel is made of the same stuff as that of events, so it may also use these.
 FOR_SAGAS = {
     "events.conf", "events.setting_checks", "events.db.time_limit",
-    "events.delivery.leases", "events.testing",
+    "events.delivery.leases", "events.monitor.pieces", "events.testing",
 }  # fmt: skip
 MOST_MODULES = 15
 

@@ -124,7 +124,7 @@ def test_it_can_be_scaled(name: str) -> None:
 
 def test_nothing_is_open_to_the_network() -> None:
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert ports.keys() == {"front", "flower", "rabbitmq", "kafka"}
+    assert ports.keys() == {"front", "rabbitmq", "kafka"}
     assert all(port.startswith("127.0.0.1:") for of_one in ports.values() for port in of_one)
 
 

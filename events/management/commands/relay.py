@@ -3,9 +3,12 @@
 import signal
 from typing import Any
 
+from celery import current_app
+
 from desk import terminal
 from events.delivery.relay import Relay
 from events.metrics import process
+from events.monitor.sender import tell_flower
 
 
 class Command(terminal.Command):
@@ -20,4 +23,6 @@ class Command(terminal.Command):
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         process.start("relay")
+        flower = tell_flower(current_app, "relay")
         relay.run()
+        flower.stop()

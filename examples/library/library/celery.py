@@ -6,6 +6,6 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "library.settings")
 
-app = Celery("library", events="events.worker.sent_events:Events")
+app = Celery("library")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -1,4 +1,4 @@
-"""nginx in front of web and live. Its configuration is in `deploy/nginx`, for `docker-compose.yml` too."""
+"""nginx in front of web, live and Flower. Its configuration is in `deploy/nginx`, for `docker-compose.yml` too."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def front(at: Deployment) -> ProcessSpec:
             "FRONT_LISTEN": f"{HOST}:{at.port}",
             "FRONT_WEB": f"{HOST}:{at.web_port}",
             "FRONT_LIVE": f"{HOST}:{at.live_port}",
+            "FRONT_FLOWER": f"{HOST}:{at.flower_port}",
+            "FRONT_FLOWER_LOGIN": at.flower_login,
             "FRONT_TRUSTED": os.environ.get("TRUSTED_PROXIES", ""),
             **{name: os.environ[name] for name in LIMITS if os.environ.get(name)},
         },

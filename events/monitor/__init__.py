@@ -1,0 +1,1 @@
+"""What Flower shows: each piece of work by its own name, with what it is about, sent aside from the work itself."""

@@ -1,0 +1,25 @@
+"""Who may see Flower. Front asks before it passes on a request, and shows the second view to everyone else."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+
+from desk.flower import PERMISSION
+
+
+@never_cache
+def access(request: HttpRequest) -> HttpResponse:
+    """204 for those who may, 401 for those who are not logged in to the admin, 403 for all others."""
+    if not admin.site.has_permission(request):
+        return HttpResponse(status=401)
+    return HttpResponse(status=204 if request.user.has_perm(PERMISSION) else 403)
+
+
+def refused(request: HttpRequest, page: str = "") -> HttpResponse:
+    """The admin's log-in page, or that the user lacks the permission."""
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    return HttpResponse("Flower is offered by front. Open it at the address of front.", status=503)
