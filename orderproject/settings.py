@@ -266,6 +266,7 @@ STREAMS_KAFKA_PARTITIONS = env.int("STREAMS_KAFKA_PARTITIONS", default=6)  # of 
 STREAMS_KAFKA_REPLICATION = env.int("STREAMS_KAFKA_REPLICATION", default=1)
 # Further properties of librdkafka, such as security.protocol=SASL_SSL
 STREAMS_KAFKA_OPTIONS: dict[str, str] = env.dict("STREAMS_KAFKA_OPTIONS", default={})
+STREAMS_LEASE = env.float("STREAMS_LEASE", default=15.0)  # seconds after which another process replaces a dead one
 STREAMS_SLOTS = env.int("STREAMS_SLOTS", default=1)  # how many processes can publish to one broker at a time
 
 # --- The inbox: events of other systems. By source: the topic or the queue that they come from ---------------

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
 
 from events import Backoff
@@ -14,9 +15,9 @@ from events.db.query import execute
 from events.delivery.failures import summary_of
 from publishing import sql
 
-LEASE = 15.0
+LEASE: float = settings.STREAMS_LEASE
 """Seconds after which another process takes a cursor over, if its holder gave no sign."""
-EVERY = 3.0
+EVERY = LEASE / 5
 """Seconds between two renewals while nothing else moves the cursor."""
 RETRY = Backoff(base=2, cap=600, attempts=20)
 """How a refused event is tried again; after the last attempt, some two hours later, its stream waits for a person."""

@@ -18,7 +18,7 @@ from events.delivery.wake import APPENDED
 from events.liveness.heartbeat import touch
 from publishing.engine import turn
 from publishing.engine.brokers import publisher
-from publishing.engine.cursors import Held, LeaseLost, claim
+from publishing.engine.cursors import LEASE, Held, LeaseLost, claim
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ CLAIM_EVERY = 2.0
 """Seconds between two looks for cursors that nobody holds."""
 COUNT_EVERY = 5.0
 """Seconds between two counts of unrouted messages."""
-SILENT_AFTER = 30.0
+SILENT_AFTER = max(30.0, 2 * LEASE)
 """Seconds without a turn after which a thread counts as stuck. A turn takes at most two deadlines."""
 BEAT = 1.0
 

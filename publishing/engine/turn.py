@@ -17,7 +17,7 @@ from events.delivery.failures import summary_of
 from events.log.watermark import settled
 from publishing import sql
 from publishing.engine import records as reading
-from publishing.engine.cursors import RETRY, Held, LeaseLost
+from publishing.engine.cursors import LEASE, RETRY, Held, LeaseLost
 from publishing.engine.publisher import Outcome, Publisher
 from publishing.engine.records import Record
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 5000
 """Events in one turn."""
-DEADLINE = 8.0
+DEADLINE = LEASE * 8 / 15
 """Seconds for the confirmations of one batch; with what surrounds it, less than the lease."""
 WRITERS_WITHIN = 1.0
 """Seconds that a turn waits at a gap in the log for open transactions."""
