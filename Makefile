@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer, git and make. `make run PYTHON=/path/to/python` names another Python.
-.PHONY: run test chaos bench debezium lint ruff types contracts django bandit audit wheel shell clean lock runtime development comparison chromium rabbitmq node
+.PHONY: run test chaos chaos-wires bench debezium lint ruff types contracts django bandit audit wheel shell clean lock runtime development comparison chromium rabbitmq node
 
 PYTHON_OF_PROJECT := .venv/bin/python
 PACKAGES := $(filter-out bench tests,$(patsubst %/__init__.py,%,$(wildcard */__init__.py)))
@@ -20,6 +20,10 @@ lint: ruff types contracts django bandit
 # Injects faults under load and reconciles all data. Options: CHAOS="--rounds 10 --broker rabbitmq".
 chaos: development rabbitmq
 	$(PYTHON_OF_PROJECT) -m tests.chaos $(CHAOS)
+
+# The same at the wires that carry the log to brokers: `make chaos-wires CHAOS="--wire kafka --faults 200"`.
+chaos-wires: development rabbitmq
+	$(PYTHON_OF_PROJECT) -m tests.chaos.wires $(CHAOS)
 
 # Compares this project with its peers on two cores and writes bench/RESULTS.md. QUICK=1 takes three minutes;
 # SCENARIOS="storm drain" selects scenarios, ROUNDS=3 sets the number of rounds.

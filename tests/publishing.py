@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -70,17 +71,23 @@ STREAMS_RUN = ("manage.py", "streams", "run")
 class Process:
     """`manage.py streams run`, or another program, as a process of its own, on the database of the tests."""
 
-    def __init__(self, environment: dict[str, str], program: Sequence[str] = STREAMS_RUN) -> None:
+    def __init__(
+        self, environment: dict[str, str], log: Path | None = None, program: Sequence[str] = STREAMS_RUN
+    ) -> None:
         self.environment = environment
+        self.log = log
         self.program = program
         self.start()
 
     def start(self) -> None:
-        self.child = subprocess.Popen(
-            [sys.executable, *self.program],
-            cwd=PROJECT,
-            env=os.environ | {"DATABASE_URL": _url()} | self.environment,
-        )
+        with self.log.open("ab") if self.log else nullcontext() as output:
+            self.child = subprocess.Popen(
+                [sys.executable, *self.program],
+                cwd=PROJECT,
+                env=os.environ | {"DATABASE_URL": _url()} | self.environment,
+                stdout=output,
+                stderr=output,
+            )
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
@@ -89,15 +96,16 @@ class Process:
     def signal(self, which: signal.Signals) -> None:
         self.child.send_signal(which)
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = 20.0) -> int:
+        """Its return code. Raises subprocess.TimeoutExpired if it goes on for so many seconds."""
         self.signal(signal.SIGCONT)
         self.child.terminate()
-        return self.child.wait(20)
+        return self.child.wait(seconds)
 
 
 @contextmanager
 def process(environment: dict[str, str], program: Sequence[str] = STREAMS_RUN) -> Iterator[Process]:
-    running = Process(environment, program)
+    running = Process(environment, program=program)
     try:
         yield running
     finally:

@@ -4,15 +4,20 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orderproject.stack.ports import HOST, free_port
 from orderproject.stack.processes import Process, ProcessSpec
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+CONTROL = SERVER.with_name("rabbitmqctl")
+CONTROL_ATTEMPTS = 3
+LEAST_FREE = "1MB"
+"""Of the disk; with less, the node takes nothing more."""
 START_WITHIN = 120.0
 STANDS_WITHIN = 10.0
 
@@ -31,13 +36,14 @@ def node(folder: Path) -> Iterator[str]:
 class Node:
     """Use as a context manager. Its address and what its disk holds outlive `restart` and `kill`.
 
-    `settings` are lines for its configuration.
+    `settings` are lines for its configuration, `plugins` those of RabbitMQ's own that it loads.
     """
 
-    def __init__(self, folder: Path, *settings: str) -> None:
+    def __init__(self, folder: Path, *settings: str, plugins: Sequence[str] = ()) -> None:
         self.port = free_port()
         mapper_port = free_port()
-        environment = _configured(folder, self.port, free_port(), mapper_port, settings)
+        environment = _configured(folder, (self.port, free_port(), mapper_port), settings, plugins)
+        self._environment = environment
         self._mapper = Process(ProcessSpec("epmd", ("epmd", "-address", HOST, "-port", str(mapper_port)), environment))
         self._server = Process(
             ProcessSpec("rabbitmq", (str(SERVER),), environment, lambda _: _answers(self.port), stop_timeout=20.0),
@@ -86,6 +92,23 @@ class Node:
         finally:
             self._server.signal(signal.SIGCONT)
 
+    @contextmanager
+    def filled(self) -> Iterator[None]:
+        """Its disk counts as full: it takes nothing, and no answer comes. A restart ends that too."""
+        self._leave_free("1000000GB")
+        try:
+            yield
+        finally:
+            self._leave_free(LEAST_FREE)
+
+    def _leave_free(self, much: str) -> None:
+        command = [str(CONTROL), "--quiet", "set_disk_free_limit", much]
+        for attempt in range(1, CONTROL_ATTEMPTS + 1):
+            with suppress(subprocess.TimeoutExpired):  # a node that has just started may leave it without an answer
+                subprocess.run(command, env=self._environment, check=True, capture_output=True, timeout=20)
+                return
+            assert attempt < CONTROL_ATTEMPTS, "rabbitmqctl got no answer"
+
     def _wait_until_it_stands(self) -> None:
         """The signal is only noted by the kernel when it is sent: until every thread has met it, some still answer."""
         deadline = time.monotonic() + STANDS_WITHIN
@@ -103,22 +126,26 @@ def _stands(thread: Path) -> bool:
 
 
 def _configured(
-    folder: Path, port: int, distribution: int, mapper_port: int, settings: Sequence[str]
+    folder: Path, ports: tuple[int, int, int], settings: Sequence[str], plugins: Sequence[str]
 ) -> dict[str, str]:
-    """Writes the node's configuration into `folder`; the environment that leads the node to it."""
+    """Writes the node's configuration into `folder`; the environment that leads the node to it.
+
+    The ports are those of AMQP, of the distribution of Erlang, and of its port mapper.
+    """
+    port, distribution, mapper_port = ports
     folder.mkdir(parents=True, exist_ok=True)
     usual = (
         f"listeners.tcp.1 = {HOST}:{port}",
         "log.console = true",
         "log.file = false",
-        "disk_free_limit.absolute = 1MB",
+        f"disk_free_limit.absolute = {LEAST_FREE}",
     )
     (folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in (*usual, *settings)))
     (folder / "advanced.config").write_text(
         f"[{{kernel, [{{inet_dist_use_interface, {{127,0,0,1}}}}, {{inet_dist_listen_min, {distribution}}},"
         f" {{inet_dist_listen_max, {distribution}}}]}}].\n"
     )
-    (folder / "plugins").write_text("[].\n")
+    (folder / "plugins").write_text(f"[{','.join(plugins)}].\n")
     return {
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
