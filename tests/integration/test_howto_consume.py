@@ -160,4 +160,6 @@ def test_the_programs_for_kafka_book_everything_once(address: str, tmp_path: Pat
 
 
 def test_every_program_of_the_page_is_run() -> None:
-    assert PROGRAMS.keys() == {"rabbitmq_books.py", "kafka_books.py", "rabbitmq_books.mjs", "kafka_books.mjs"}
+    assert PROGRAMS.keys() == {
+        "rabbitmq_books.py", "kafka_books.py", "rabbitmq_books.mjs", "kafka_books.mjs", "rabbitmq_shared.py",
+    }, "the last one in test_consumer_groups"  # fmt: skip
