@@ -20,7 +20,10 @@ CANCELLED = Counter(
     "orders_cancelled_total", "Orders cancelled, by the shop's reason; person: a customer or staff cancelled.",
     ("reason",), known=lambda: [(reason,) for reason in (*REASONS, PERSON, OTHER)],
 )  # fmt: skip
-CONFIRMATION = Histogram("orders_confirmation_seconds", "Time from placing an order until it was confirmed.")
+SETTLING = Histogram(
+    "orders_settling_seconds", "Time from placing an order until it was confirmed, or cancelled instead.", ("outcome",),
+    known=lambda: [("confirmed",), ("cancelled",)],
+)  # fmt: skip
 
 # Plan: ranges of the index on (type, position).
 PLACED_BY_CURRENCY = """
@@ -46,11 +49,19 @@ CROSS JOIN LATERAL (SELECT time FROM events_storedevent first
                     WHERE first.stream = confirmed.stream AND first.stream_version = 1 OFFSET 0) created
 GROUP BY 1
 """
+NEVER_CONFIRMED = """
+SELECT coalesce(array_agg(extract(epoch FROM cancelled.time - created.time)::float8), '{}')
+FROM (SELECT stream, time FROM events_storedevent
+      WHERE type = 'order.cancelled' AND position > %s AND position <= %s
+        AND data ->> 'wasConfirmed' IS DISTINCT FROM 'true' OFFSET 0) cancelled
+CROSS JOIN LATERAL (SELECT time FROM events_storedevent first
+                    WHERE first.stream = cancelled.stream AND first.stream_version = 1 OFFSET 0) created
+"""
 
 
 @tally
 def count_orders(after: int, until: int, into: Memory) -> None:
-    """Four statements for any number of events."""
+    """Five statements for any number of events."""
     for currency, number in execute(PLACED_BY_CURRENCY, [after, until]):
         PLACED.add(number, currency, into=into)
     for code, number in execute(CANCELLED_BY_REASON, [after, until]):
@@ -61,4 +72,6 @@ def count_orders(after: int, until: int, into: Memory) -> None:
     for currency, number, amount, seconds in execute(CONFIRMED_ORDERS, [after, until]):
         CONFIRMED.add(number, currency, into=into)
         REVENUE.add(amount, currency, into=into)
-        CONFIRMATION.observe_all(seconds, into=into)
+        SETTLING.observe_all(seconds, "confirmed", into=into)
+    for (seconds,) in execute(NEVER_CONFIRMED, [after, until]):
+        SETTLING.observe_all(seconds, "cancelled", into=into)

@@ -39,6 +39,11 @@ CRITICAL = Histogram(
 LAST_CLAIM = Moment(
     "events_relay_last_claim_timestamp_seconds", "When a relay last looked for due deliveries, by the database's clock."
 )
+LAST_CONSUMED = Moment(
+    "broker_last_consumed_timestamp_seconds",
+    "When a worker last took a message from a queue, by the database's clock.",
+    ("queue",),
+)
 
 
 def handled(subscriber: Subscriber, ages: Sequence[float], taken_at: float, call_seconds: float) -> None:

@@ -67,7 +67,7 @@ class Histogram(Metric):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "_parts", (*(f"{bound:g}" for bound in self.bounds), INFINITY))
+        object.__setattr__(self, "_parts", (*(str(float(bound)) for bound in self.bounds), INFINITY))
 
     @property
     def parts(self) -> Sequence[str]:
@@ -75,8 +75,10 @@ class Histogram(Metric):
         return self._parts  # type: ignore[attr-defined,no-any-return]
 
     def observe(self, value: float, *labels: str, times: int = 1, into: Memory = here) -> None:
-        """`times`: how many had this value."""
-        self.observe_all((value,), *labels, times=times, into=into)
+        """`times`: how many had this value. A negative value, of clocks that differ, counts as 0."""
+        self._check(labels)
+        part = self.parts[bisect_left(self.bounds, value)]
+        into.add_all(self.name, labels, ((part, float(times)),), value * times if value > 0 else 0.0)
 
     def observe_all(self, values: Iterable[float], *labels: str, times: int = 1, into: Memory = here) -> None:
         """Each value counts `times` times. A negative value, of clocks that differ, counts as 0."""

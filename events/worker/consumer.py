@@ -18,6 +18,7 @@ from vine import promise as vine_promise
 
 from events.declare.queues import serve
 from events.delivery import leases
+from events.delivery.measures import LAST_CONSUMED
 from events.metrics import flush, process
 from events.models import DeadReason
 from events.worker import carriers
@@ -89,8 +90,12 @@ class Consumer(CeleryConsumer):
     def create_task_handler(self, promise: Any = vine_promise) -> Callable[[Any], None]:
         handle = super().create_task_handler(promise)
 
+        served = {str(queue) for queue in self.app.amqp.queues.consume_from}
+
         def on_task_received(message: Any) -> None:
             self.watchdog.received()
+            if (queue := message.delivery_info.get("routing_key")) in served:
+                LAST_CONSUMED.now(queue)
             try:
                 handle(message)
             except MALFORMED_ERRORS as error:

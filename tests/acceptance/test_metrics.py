@@ -100,9 +100,15 @@ def assert_business(values: Values) -> None:
     reasons = {reason: number for reason, number in values.by("orders_cancelled_total").items() if number}
     assert reasons == {"card_declined": 1, "out_of_stock": 1}
     assert values.of("orders_cancelled_total", reason="person") == 0
-    assert values.of("orders_confirmation_seconds_count") == 3
-    assert values.of("orders_confirmation_seconds_bucket", le="+Inf") == 3
-    assert 0 < (values.of("orders_confirmation_seconds_sum") or 0) < 60
+    settled = {
+        outcome: values.of("orders_settling_seconds_count", outcome=outcome) for outcome in ("confirmed", "cancelled")
+    }
+    assert settled == {"confirmed": 3, "cancelled": 2}
+    assert values.of("orders_settling_seconds_bucket", outcome="confirmed", le="+Inf") == 3
+    assert 0 < (values.of("orders_settling_seconds_sum", outcome="cancelled") or 0) < 60
+    assert values.of("http_request_seconds_count", kind="place", status="2xx") == 0
+    consumed = values.by("broker_last_consumed_timestamp_seconds")
+    assert {"orders", "inventory", "notifications"} <= consumed.keys()
     assert values.of("events_appended_total", type="order.created") == 5
     assert values.of("orders_pending") == 0
 

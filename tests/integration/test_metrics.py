@@ -9,7 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
 from events.log.append import emit
+from events.metrics.memory import SUM, here
 from events.models import Delivery
+from orderproject.observability.requests import REQUEST
 from orders.models import Order
 from tests.integration.api import assert_problem, client_of, place, product, user
 from tests.integration.listeners import Rang
@@ -55,6 +57,21 @@ def test_it_takes_a_constant_number_of_statements(client: Client) -> None:
         needed.append(len(seen))
     assert needed == [needed[0]] * 3
     assert needed[0] < 60
+
+
+def test_requests_are_counted_by_what_they_do_and_how_they_end(client: Client) -> None:
+    here.take()
+    client.get("/api/v1/orders/")
+    client.post("/api/v1/orders/", "{}", content_type="application/json")
+    client.delete("/api/v1/orders/bulk/")
+    client.get("/admin/login/")
+    client.get("/nowhere")
+    client.get("/livez")
+    counts, _ = here.take()
+    counted = {key.labels: number for key, number in counts.items() if key.metric == REQUEST.name and key.part != SUM}
+    assert counted == {
+        ("read", "4xx"): 1, ("place", "4xx"): 1, ("write", "4xx"): 1, ("admin", "2xx"): 1, ("other", "4xx"): 1,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("address", ["203.0.113.9", "10.0.0.1", "2001:db8::1"])
