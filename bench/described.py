@@ -82,6 +82,12 @@ SCENARIOS = (
         "confirmed by the broker. Afterwards a plain consumer checks that nothing is missing or in the wrong order.",
     ),
     Scenario("memory", "Memory", "rss_mib", "Resident memory after ten minutes of load."),
+    Scenario(
+        "tracing",
+        "Traces",
+        "cpu_ratio",
+        "The storm and light load without traces, at 1 % and at 100 %, in turn: CPU per order beside that without.",
+    ),
     Scenario("idle", "Idle", "cpu_percent", "The whole stack without any orders: percent of one core."),
 )
 

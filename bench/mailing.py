@@ -160,7 +160,7 @@ class Worker:
         while True:
             lease = uuid4()
             wanted = {"seconds": 60.0, "lease": lease, "subscribers": [SUBSCRIBER], "limit": self.message}
-            rows = execute(sql.CLAIM, {**wanted, "inline": []})
+            rows = execute(sql.CLAIM, {**wanted, "inline": [], "traced": False})
             if not rows:
                 return
             yield [row[0] for row in rows], lease

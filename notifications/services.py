@@ -33,6 +33,8 @@ from events.declare.subscribers import GivenUp
 from events.delivery.failures import message_of
 from events.errors import Conflict
 from events.log.append import emit
+from events.log.context import context_of
+from events.tracing import spans
 from notifications import sql
 from notifications.events import NotificationFailed, NotificationSent
 from notifications.mail import Mail
@@ -88,6 +90,7 @@ RECORD_EVERY = 1.0
 """Seconds after which the outcomes of sent e-mails are recorded."""
 SERVICE_CLOSING = 421
 """The SMTP code after which the server closes the connection."""
+MAILING = spans.shape("send mail", spans.Kind.CLIENT)
 CONFLICTS = 10
 """How many conflicts in a row are retried before one is raised."""
 
@@ -207,7 +210,8 @@ def _failure_to_open(mail_server: BaseEmailBackend) -> Exception | None:
 def _failure_to_send(mail_server: BaseEmailBackend, mail: OutgoingMail) -> Exception | None:
     """Sends one e-mail; returns what went wrong. It keeps the connection only if the server's state is certain."""
     try:
-        mail_server.send_messages([_message(mail)])
+        with spans.calling(MAILING, context_of(str(mail.order_id)).traceparent):
+            mail_server.send_messages([_message(mail)])
     except Exception as error:  # noqa: BLE001  of the server, or of an e-mail that no message can hold
         if _hung_up(error) or not isinstance(error, SMTPResponseException | SMTPRecipientsRefused):
             _close(mail_server)

@@ -1,8 +1,9 @@
 """The project's own Django application: users, API keys and commands."""
 
+from django.conf import settings
 from django.core.checks import register
 from django.db.models.signals import post_migrate
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import autodiscover_modules, import_string
 
 from desk.service import PeriodicTask, ServiceConfig, SidebarLink, SidebarSection
 from orderproject.accounts.groups import create_groups
@@ -33,5 +34,8 @@ class OrderProjectConfig(ServiceConfig):
         autodiscover_modules("tasks")  # in every process, not in workers alone: checks and senders know them too
         register(permissions_exist)
         register(sidebar_leads_somewhere)
+        if settings.OTEL_EXPORTER_OTLP_ENDPOINT:  # the SDK is loaded only then
+            start = import_string("orderproject.observability.tracing.start")
+            start(settings.OTEL_EXPORTER_OTLP_ENDPOINT, settings.OTEL_SERVICE_NAME)
         # The last application: by now all permissions exist.
         post_migrate.connect(create_groups, sender=self, dispatch_uid="orderproject.accounts.groups")

@@ -8,6 +8,7 @@ import os
 import re
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -76,3 +77,21 @@ def hosts(name: str) -> list[str]:
             f" set ENVIRONMENT=production to serve others. {HELP}"
         )
     return given
+
+
+def check_traces(endpoint: str, ratio: float, page: str) -> None:
+    """Raises ImproperlyConfigured if traces could not be sent, sampled or linked to like this."""
+    if endpoint and (urlsplit(endpoint).scheme not in {"http", "https"} or not urlsplit(endpoint).hostname):
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT must be the http:// or https:// address of a collector, such as"
+            f" http://collector:4318, or empty. {HELP}"
+        )
+    if not 0 <= ratio <= 1:
+        raise ImproperlyConfigured(
+            f"OTEL_TRACES_SAMPLER_ARG is {ratio:g}: set it to the share of traces to record, from 0 to 1. {HELP}"
+        )
+    if page and (urlsplit(page).scheme not in {"http", "https"} or page.count("{trace_id}") != 1):
+        raise ImproperlyConfigured(
+            "TRACE_URL must be an http:// or https:// address with {trace_id} once in it, such as"
+            f" https://traces.example.com/trace/{{trace_id}}, or empty. {HELP}"
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -20,12 +19,11 @@ from orderproject.api.bodies import drain, refusal_of_body
 from orderproject.api.limits import Verdict, quota_of, take
 from orderproject.api.paths import PROBES, is_for_programs, is_of_the_admin
 from orderproject.api.problems import problem
+from orderproject.observability.request_spans import begin_request, end_request
 from orderproject.pages.errors import error_page
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}\Z")
 REQUEST_ID_RULE = "Send 1 to 128 printable ASCII characters without spaces. This response has a new id instead."
-# https://www.w3.org/TR/trace-context/: version ff and ids of zeros are invalid.
-TRACEPARENT = re.compile(r"^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
 class RequestContextMiddleware:
@@ -42,9 +40,7 @@ class RequestContextMiddleware:
         refused = "X-Request-ID" in request.headers and not REQUEST_ID.match(request_id)
         if not REQUEST_ID.match(request_id):
             request_id = str(uuid7())
-        trace = request.headers.get("traceparent", "")
-        if not TRACEPARENT.match(trace):
-            trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        trace, span = begin_request(request)
         context = Context(correlation_id=request_id, traceparent=trace)
         with structlog.contextvars.bound_contextvars(request_id=request_id, **fields_of(context)), caused_by(context):
             response = self.get_response(request)
@@ -52,6 +48,8 @@ class RequestContextMiddleware:
         if refused:
             response["X-Request-ID-Refused"] = REQUEST_ID_RULE
         response["traceparent"] = trace
+        if span is not None:
+            end_request(span, request, response)
         return response
 
 

@@ -15,7 +15,17 @@ from events.worker.broker_queues import BrokerQueues
 from events.worker.periodic_tasks import PeriodicTasks
 from orderproject import browser_rules
 from orderproject.applications import APPLICATIONS
-from orderproject.environment import BASE_DIR, ENVIRONMENT, PRODUCTION, env, hosts, outside, secret, server
+from orderproject.environment import (
+    BASE_DIR,
+    ENVIRONMENT,
+    PRODUCTION,
+    check_traces,
+    env,
+    hosts,
+    outside,
+    secret,
+    server,
+)
 from orderproject.observability.logs import configuration
 
 
@@ -205,6 +215,13 @@ RELAY_MAX_QUEUE_DEPTH = env.int("RELAY_MAX_QUEUE_DEPTH", default=2)  # above it,
 
 # --- Metrics: the networks of clients that can read /metrics ------------------------------------------------
 METRICS_NETWORKS: list[str] = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
+
+# --- Traces: nothing is recorded without the address of a collector that takes OTLP over HTTP -----------------
+OTEL_EXPORTER_OTLP_ENDPOINT: str = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+OTEL_TRACES_SAMPLER_ARG = env.float("OTEL_TRACES_SAMPLER_ARG", default=1.0)  # the share of new traces to record
+OTEL_SERVICE_NAME: str = env.str("OTEL_SERVICE_NAME", default="orderproject")
+TRACE_URL: str = env.str("TRACE_URL", default="")  # the page of a trace, with {trace_id} in it
+check_traces(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER_ARG, TRACE_URL)
 
 # --- Retention in days. The log, the audit, and everything that waits for an operator are never deleted -----
 RETENTION_DELIVERIES = env.float("RETENTION_DELIVERIES", default=30.0)  # finished deliveries with their attempts

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
@@ -13,6 +14,7 @@ from desk import flower
 from events import Money
 from events.models import StoredEvent
 from events.timeline.moments import sendings, timeline
+from events.tracing.spans import trace_id_of, was_sampled
 from orders.models import Cancellation, Order, RefundStatus, Return, ReturnStatus, Shipment, Status
 from orders.paid import paid, refund_state
 from orders.ports import card_asked
@@ -64,6 +66,7 @@ def page_of(order: Order, request: HttpRequest) -> dict[str, Any]:
         "card_asked": bool(payment) or (may["payment"] and card_asked(order.id)),
         "may_view_payment": may["payment"],
         "may_view_event": may["event"],
+        "trace_page": _trace_page(events) if may["event"] else "",
         "moments": timeline(events) if may["event"] else [],
         "may_view_saga": may["saga"],
         "may_repair_saga": may["repair"],
@@ -82,6 +85,14 @@ def badge_of_refund(order: Order) -> tuple[str, str] | None:
     if order.refund_status not in {RefundStatus.PENDING, RefundStatus.FAILED}:
         return None
     return f"refund {order.refund_status}", REFUND_COLOURS[RefundStatus(order.refund_status)]
+
+
+def _trace_page(events: Sequence[StoredEvent]) -> str:
+    """Where the trace of the request that placed the order can be read; empty if it was not recorded."""
+    traced = events[0].traceparent if events else ""
+    if not (settings.TRACE_URL and was_sampled(traced)):
+        return ""
+    return str(settings.TRACE_URL).replace("{trace_id}", trace_id_of(traced))
 
 
 def _address(order: Order) -> str:

@@ -33,6 +33,15 @@ class Call(msgspec.Struct, frozen=True):
     """To an undo: the steps of its run that a person has settled by hand."""
     whole: str = ""
     """The id of what the run is about, though it may be for a part of it only: that is the subject then."""
+    traceparent: str = ""
+    """The trace context of its run."""
+    repaired: bool = False
+    """The step failed before, even if an operator has set its attempts back."""
+
+    @property
+    def is_again(self) -> bool:
+        """Whether it was tried before."""
+        return self.attempt > 1 or self.repaired
 
     @property
     def done_key(self) -> str:

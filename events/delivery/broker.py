@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -24,13 +24,13 @@ The message may or may not have arrived. The caller's rows become due again, so 
 """
 
 
-def send(app: Celery, task: str, args: Sequence[Any]) -> bool:
+def send(app: Celery, task: str, args: Sequence[Any], headers: Mapping[str, str] | None = None) -> bool:
     """Sends one task message that expects no result. Returns False if the broker is unreachable.
 
     A lost message only costs time: its rows become due again and are sent again.
     """
     try:
-        app.send_task(task, args=args, ignore_result=True)
+        app.send_task(task, args=args, ignore_result=True, headers=dict(headers) if headers else None)
     except AWAY as error:
         log.warning("message not sent; it is retried when its rows are due again", task=task, error=str(error))
         return False

@@ -27,7 +27,7 @@ from events.declare.codec import decode
 from events.declare.event import Event
 from events.declare.ids import subjects_of, texts_of
 from events.declare.subscribers import Subscriber
-from events.delivery import given_up, leases, measures, shown, sql
+from events.delivery import given_up, leases, measures, shown, sql, traces
 from events.delivery.failures import Attempts, message_of, traceback_of, type_of
 from events.delivery.postpone import call_through_breaker
 from events.errors import Refused, TimeLimitExceeded
@@ -35,6 +35,7 @@ from events.log.bound import bound, fields_of
 from events.log.context import Context, caused_by
 from events.models import Delivery, DeliveryState
 from events.monitor.pieces import Problem, problem_of
+from events.tracing.spans import recording
 
 log = structlog.get_logger(__name__)
 LEASED = leases.Rows(sql.RENEW, sql.RELEASE_LEASED)
@@ -55,6 +56,8 @@ class Taken(msgspec.Struct, frozen=True):
     replay: UUID | None = None
     age: float = 0.0
     """Seconds from the creation of the delivery until it was taken, by the database's clock."""
+    again: bool = False
+    """It was tried before, or is replayed. False where nothing is traced."""
 
     def fields(self) -> dict[str, str]:
         """What its log lines carry."""
@@ -270,16 +273,16 @@ def _handle(
 
 
 def _take(subscriber: Subscriber, ids: Sequence[int], unfinished: _Unfinished) -> list[Taken]:
-    rows = execute(sql.TAKE, [bool({"time", "times"} & set(subscriber.parameters)), list(ids)])
+    rows = execute(sql.TAKE, [bool({"time", "times"} & set(subscriber.parameters)), recording(), list(ids)])
     unfinished.attempts.taken({row[0]: row[1] for row in rows})
     taken = [
         Taken(
             id_, attempts, position, event_id, decode(type_, version, data),
-            Context(correlation, causation, actor, trace), time_, replay, age,
+            Context(correlation, causation, actor, trace), time_, replay, age, again or False,
         )
         for (
             id_, attempts, _, position, event_id, _, type_, version, data, correlation, actor, trace, time_, replay,
-            age,
+            age, again,
         ), causation in zip(rows, texts_of(row[4] for row in rows), strict=True)
     ]  # fmt: skip
     unfinished.taken = {one.id: one for one in taken}
@@ -298,10 +301,24 @@ def hand_over(subscriber: Subscriber, taken: Sequence[Taken], build: int | None 
     """Calls the handler in the context of its events; returns the failures that it reports, by delivery id."""
     if not taken:
         return {}
+    given = [one.context for one in taken]
+    if not recording():
+        return _call_handler(subscriber, taken, given, build)
+    ids, again = [one.causation_id for one in given], [one.again for one in taken]
+    with traces.Handling(subscriber, given, ids, again) as handling:
+        errors = _call_handler(subscriber, taken, handling.contexts, build)
+        handling.failed({place: errors[one.id] for place, one in enumerate(taken) if one.id in errors})
+    return errors
+
+
+def _call_handler(
+    subscriber: Subscriber, taken: Sequence[Taken], given: Sequence[Context], build: int | None
+) -> dict[int, Exception]:
+    """In these contexts, one for each event."""
     began = time.time()
-    default = taken[0].context if len(taken) == 1 else Context(actor=subscriber.name)
+    default = given[0] if len(taken) == 1 else Context(actor=subscriber.name)
     subjects = subjects_of(one.event for one in taken)
-    contexts = {subject: one.context for subject, one in zip(subjects, taken, strict=True)}
+    contexts = dict(zip(subjects, given, strict=True))
     logged = bound(taken, Taken.fields, subscriber=subscriber.name)
     with logged, caused_by(default, contexts), limited(subscriber.limit):
         if not subscriber.takes_batches:

@@ -18,10 +18,11 @@ from events.db.bisect import database_lost
 from events.db.query import execute
 from events.declare.queues import Queue
 from events.declare.subscribers import Subscriber, subscriber, subscribers
-from events.delivery import measures, sql, wake
+from events.delivery import measures, sql, traces, wake
 from events.delivery.broker import AWAY, depths, send
 from events.delivery.handle import deliver, deliver_within
 from events.liveness.heartbeat import touch
+from events.tracing.spans import Span, recording
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,8 @@ class Batch:
     ids: list[int]
     lease: UUID
     alone: bool = False
+    claims: Sequence[Span] = ()
+    """Of those whose events are traced."""
 
     @property
     def arguments(self) -> tuple[Any, ...]:
@@ -171,29 +174,39 @@ class Relay:
             deliver(batch.subscriber, batch.ids, batch.lease, alone=batch.alone)
             return True
         touch("relay")  # each send may wait for an unresponsive broker
-        return send(self.app, batch.subscriber.name, batch.arguments)
+        if not batch.claims:
+            return send(self.app, batch.subscriber.name, batch.arguments)
+        sending = traces.Sending(batch.subscriber, batch.claims, len(batch.ids))
+        sent = send(self.app, batch.subscriber.name, batch.arguments, sending.headers)
+        sending.ended(sent=sent)
+        return sent
 
     def _claim(self, names: list[str], inline: Sequence[str] = ()) -> list[Batch]:
         """`inline`: subscribers that are handled in the claim's transaction, so their deliveries need no lease."""
-        lease = uuid4()
+        lease, since = uuid4(), time.time_ns()
         parameters = {"seconds": self.lease, "lease": lease, "subscribers": names, "limit": self.batch}
-        return _batches(execute(sql.CLAIM, {**parameters, "inline": list(inline)}), lease)
+        rows = execute(sql.CLAIM, {**parameters, "inline": list(inline), "traced": recording()})
+        return _batches(rows, lease, since)
 
     def _claim_ordered(self, name: str) -> list[Batch]:
         if not execute(sql.LOCK_ORDERED, [name])[0][0]:
             return []  # another relay is claiming for this subscriber
-        lease = uuid4()
+        lease, since = uuid4(), time.time_ns()
         parameters = {"seconds": self.lease, "lease": lease, "subscriber": name, "limit": self.batch}
-        return _batches(execute(sql.CLAIM_ORDERED, parameters), lease)
+        return _batches(execute(sql.CLAIM_ORDERED, {**parameters, "traced": recording()}), lease, since)
 
 
-def _batches(rows: list[tuple[Any, ...]], lease: UUID) -> list[Batch]:
+def _batches(rows: list[tuple[Any, ...]], lease: UUID, since: int) -> list[Batch]:
     """One batch per subscriber. A delivery that was sent before without an outcome may be poison and is sent alone."""
     by_subscriber: dict[tuple[str, int], list[int]] = {}
-    for id_, name, _, leases in sorted(rows, key=lambda row: row[2]):
-        by_subscriber.setdefault((name, id_ if leases > 1 else 0), []).append(id_)
+    traced: dict[tuple[str, int], list[traces.Traced]] = {}
+    for id_, name, _, leases, trace, again in sorted(rows, key=lambda row: row[2]):
+        key = (name, id_ if leases > 1 else 0)
+        by_subscriber.setdefault(key, []).append(id_)
+        if trace:
+            traced.setdefault(key, []).append(traces.Traced(trace, again))
     return [
-        Batch(listening, ids, lease, alone=bool(suspect))
-        for (name, suspect), ids in by_subscriber.items()
-        if (listening := subscriber(name)) is not None
+        Batch(listening, ids, lease, bool(key[1]), traces.claimed(listening, traced.get(key, ()), since))
+        for key, ids in by_subscriber.items()
+        if (listening := subscriber(key[0])) is not None
     ]

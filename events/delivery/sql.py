@@ -27,16 +27,25 @@ recorded AS ({INSERT_EVENTS} SELECT {EVENT_COLUMNS} FROM {{gate}}
 delivered AS ({_DELIVERIES.format(recorded="recorded")})
 """  # noqa: S608  names of columns, no input  # nosec B608
 
+# What a relay that records spans asks of each delivery: the context of its event if that is sampled, and whether the
+# delivery was tried before (even if an operator has set its attempts back) or belongs to a replay. Two looks by index.
+_AGAIN = "(attempts > 0 OR replay_id IS NOT NULL OR EXISTS (SELECT FROM events_attempt WHERE delivery_id = {id}))"
+_TRACED = (
+    "CASE WHEN %(traced)s THEN (SELECT traceparent FROM events_storedevent"  # noqa: S608  no input  # nosec B608
+    " WHERE position = {event} AND traceparent ~ '[13579bdf]$') END,"
+    f" CASE WHEN %(traced)s THEN {_AGAIN} END"
+)
+
 # Plan: per subscriber an index scan on delivery_due in index order, however many rows are due. Rows that another relay
 # has locked are skipped.
 # Deliveries of `inline` subscribers are handled in the claim's transaction: the row lock protects them, so they need no
 # lease. Those that were leased before may be poison; they get a lease and are handled after the commit.
-CLAIM = Keyed("""
+CLAIM = Keyed(f"""
 WITH due AS MATERIALIZED (
     SELECT delivery.*, subscriber = ANY(%(inline)s) AND leases = 0 AS inline
     FROM unnest(%(subscribers)s::text[]) AS listening (name)
     CROSS JOIN LATERAL (
-        SELECT id, subscriber, event_id, leases FROM events_delivery
+        SELECT id, subscriber, event_id, leases, attempts, replay_id FROM events_delivery
         WHERE state = 'pending' AND subscriber = listening.name AND due_at <= now() AND stream IS NULL
         ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ) AS delivery
@@ -45,8 +54,8 @@ WITH due AS MATERIALIZED (
     SET due_at = now() + make_interval(secs => %(seconds)s), lease = %(lease)s, leases = leases + 1
     WHERE id = ANY(ARRAY(SELECT id FROM due WHERE NOT inline))
 )
-SELECT id, subscriber, event_id, leases + 1 FROM due
-""")
+SELECT id, subscriber, event_id, leases + 1, {_TRACED.format(event="due.event_id", id="due.id")} FROM due
+""")  # noqa: S608  names of columns, no input  # nosec B608
 
 # Undoes the claim of deliveries that could not be sent. If a message was sent after all, its lease is no longer valid.
 UNSEND = """
@@ -57,7 +66,7 @@ WHERE id = ANY(%s) AND state || '' = 'pending' AND lease = %s
 # The claim for ordered subscribers. It skips a delivery if an earlier one of its stream is not due (leased or backing
 # off), was sent before and must be sent alone, or is dead.
 # Two relays must not run it concurrently for one subscriber: see LOCK_ORDERED.
-CLAIM_ORDERED = """
+CLAIM_ORDERED = f"""
 UPDATE events_delivery SET due_at = now() + make_interval(secs => %(seconds)s), lease = %(lease)s, leases = leases + 1
 WHERE id = ANY(ARRAY(
     SELECT id FROM events_delivery later
@@ -67,22 +76,23 @@ WHERE id = ANY(ARRAY(
         WHERE earlier.subscriber = later.subscriber AND earlier.stream = later.stream AND earlier.id < later.id
           AND (earlier.state = 'dead' OR earlier.state = 'pending' AND (earlier.due_at > now() OR earlier.leases > 0)))
     ORDER BY id LIMIT %(limit)s FOR UPDATE))
-RETURNING id, subscriber, event_id, leases
-"""
+RETURNING id, subscriber, event_id, leases, {_TRACED.format(event="events_delivery.event_id", id="events_delivery.id")}
+"""  # noqa: S608  names of columns, no input  # nosec B608
 
 LOCK_ORDERED = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.ordered:' || %s, 0))"
 
 # Plan: both tables by primary key. Skips a delivery that another worker has locked, because that worker handles it.
-TAKE = Keyed("""
+TAKE = Keyed(f"""
 SELECT delivery.id, delivery.attempts, delivery.leases, event.position, event.event_id, event.stream, event.type,
        event.version, coalesce(delivery.edited_data, event.data)::text, event.correlation_id, event.actor,
        event.traceparent, CASE WHEN %s THEN event.time END, delivery.replay_id,
-       extract(epoch FROM clock_timestamp() - delivery.created_at)::float8
+       extract(epoch FROM clock_timestamp() - delivery.created_at)::float8,
+       CASE WHEN %s THEN {_AGAIN.format(id="delivery.id")} END
 FROM events_delivery delivery
 CROSS JOIN LATERAL (SELECT * FROM events_storedevent WHERE position = delivery.event_id OFFSET 0) event
 WHERE delivery.id = ANY(ARRAY(SELECT unnest(%s::bigint[]))) AND delivery.state || '' = 'pending'
 ORDER BY event.position FOR UPDATE OF delivery SKIP LOCKED
-""")
+""")  # noqa: S608  names of columns, no input  # nosec B608
 
 # The fence for handlers that work outside a transaction: only the holder of the lease continues.
 TAKE_OVER = Keyed("""

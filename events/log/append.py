@@ -20,6 +20,8 @@ from events.log import sql
 from events.log.context import Context, context_of
 from events.models import StoredEvent
 from events.signals import domain_event
+from events.tracing import names
+from events.tracing.spans import Kind, Shape, Span, begin, end_all, recording, shape
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -36,9 +38,16 @@ def source_of(event: Event) -> str:
     return event.origin
 
 
+class Columns(list[list[Any]]):
+    """One list per column of the log, in the order of `sql.APPEND`; the first list holds new event ids."""
+
+    spans: Sequence[Span] = ()
+    """Of the traced events among them. Whoever writes the columns ends these."""
+
+
 Numbered = Sequence[tuple[Event, int]]
 """Pairs of an event and its stream version."""
-_waiting: ContextVar[list[tuple[Numbered, list[list[Any]]]] | None] = ContextVar("gathered_events", default=None)
+_waiting: ContextVar[list[tuple[Numbered, Columns]] | None] = ContextVar("gathered_events", default=None)
 
 
 @contextmanager
@@ -62,7 +71,9 @@ def flush() -> None:
     if waiting:
         parts, columns = zip(*waiting, strict=True)
         waiting.clear()
-        _append(list(chain(*parts)), [list(chain(*column)) for column in zip(*columns, strict=True)])
+        whole = Columns(list(chain(*column)) for column in zip(*columns, strict=True))
+        whole.spans = [span for one in columns for span in one.spans]
+        _append(list(chain(*parts)), whole)
 
 
 def record(events: Numbered) -> None:
@@ -83,7 +94,7 @@ def append(events: Numbered) -> list[Recorded]:
     return _append(events, columns_of(events)) if events else []
 
 
-def _append(events: Numbered, columns: Sequence[list[Any]]) -> list[Recorded]:
+def _append(events: Numbered, columns: Columns) -> list[Recorded]:
     ids = columns[0]
     try:
         with transaction.atomic(savepoint=False):
@@ -92,6 +103,8 @@ def _append(events: Numbered, columns: Sequence[list[Any]]) -> list[Recorded]:
         if "one_event_per_stream_version" in str(error):
             raise Conflict("Another transaction wrote to the same stream first: read again and retry.") from error
         raise
+    if columns.spans:
+        end_all(columns.spans)
     recorded = [
         Recorded(event, event_id, position, version)
         for event_id, position, (event, version) in zip(ids, positions, events, strict=True)
@@ -100,28 +113,49 @@ def _append(events: Numbered, columns: Sequence[list[Any]]) -> list[Recorded]:
     return recorded
 
 
-def columns_of(events: Numbered, contexts: Sequence[Context] | None = None) -> list[list[Any]]:
-    """One list per column of the log, in the order of `sql.APPEND`; the first list holds new event ids.
-
-    `contexts`: one for each event, in place of the current one.
-    """
+def columns_of(events: Numbered, contexts: Sequence[Context] | None = None) -> Columns:
+    """The columns of these events. `contexts`: one for each, in place of the current one."""
     now = datetime.now(UTC)
     subjects = subjects_of(event for event, _ in events)
     contexts = contexts or [context_of(subject) for subject in subjects]
-    return [
-        fresh_ids(len(events)),
-        [f"{event.stream_kind}:{subject}" for (event, _), subject in zip(events, subjects, strict=True)],
-        [version for _, version in events],
-        [event.type for event, _ in events],
-        [event.version for event, _ in events],
-        [encode(event) for event, _ in events],
-        [source_of(event) for event, _ in events],
-        [context.actor for context in contexts],
-        [context.correlation_id for context in contexts],
-        [context.causation_id for context in contexts],
-        [context.traceparent for context in contexts],
-        [now] * len(events),
-    ]
+    ids, traces = fresh_ids(len(events)), [context.traceparent for context in contexts]
+    spans = _begin_spans(events, ids, traces) if recording() else ()
+    columns = Columns(
+        (
+            ids,
+            [f"{event.stream_kind}:{subject}" for (event, _), subject in zip(events, subjects, strict=True)],
+            [version for _, version in events],
+            [event.type for event, _ in events],
+            [event.version for event, _ in events],
+            [encode(event) for event, _ in events],
+            [source_of(event) for event, _ in events],
+            [context.actor for context in contexts],
+            [context.correlation_id for context in contexts],
+            [context.causation_id for context in contexts],
+            traces,
+            [now] * len(events),
+        )
+    )
+    columns.spans = spans
+    return columns
+
+
+def _begin_spans(events: Numbered, ids: Sequence[UUID], traces: list[str]) -> list[Span]:
+    """A span for each traced event; the event carries the span's context, so that what it causes hangs below it."""
+    spans = []
+    for place, (event, _) in enumerate(events):
+        span = begin(traces[place], _shape(event.type), (names.MESSAGING_MESSAGE_ID, str(ids[place])))
+        if span is not None:
+            traces[place] = span.context
+            spans.append(span)
+    return spans
+
+
+def _shape(type: str) -> Shape:
+    return shape(
+        f"append {type}", Kind.PRODUCER, (names.MESSAGING_SYSTEM, names.LOG), (names.MESSAGING_DESTINATION_NAME, type),
+        (names.MESSAGING_OPERATION_NAME, "append"), (names.MESSAGING_OPERATION_TYPE, "create"),
+    )  # fmt: skip
 
 
 def _announce(recorded: list[Recorded]) -> None:

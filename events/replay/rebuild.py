@@ -93,4 +93,4 @@ def _count(replay: Replay, subscriber: Subscriber, rows: Sequence[Row]) -> None:
 def _taken(row: Row) -> Taken:
     position, event_id, type_, version, data, correlation, actor, trace, time = row
     context = Context(correlation, str(event_id), actor, trace)
-    return Taken(position, 0, position, event_id, decode(type_, version, data), context, time)
+    return Taken(position, 0, position, event_id, decode(type_, version, data), context, time, again=True)

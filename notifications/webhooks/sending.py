@@ -29,6 +29,8 @@ from events.db.query import execute
 from events.declare.codec import encode_json
 from events.delivery.failures import storable, summary_of
 from events.metrics.declare import Histogram
+from events.tracing import names
+from events.tracing.spans import Kind, calling, shape
 from notifications import sql
 from notifications.models import DisabledReason, WebhookDelivery, WebhookDeliveryState
 from notifications.webhooks.client import CONNECTIONS, TIMEOUT, Answer, Client
@@ -61,6 +63,7 @@ ATTEMPTS = Histogram(
     "notifications_webhook_attempt_seconds", "Time of one attempt to send a webhook; failed: it was the last one.",
     ("outcome",), known=lambda: [(outcome,) for outcome in OUTCOMES.values()],
 )  # fmt: skip
+CALLING = shape("POST webhook", Kind.CLIENT, (names.HTTP_REQUEST_METHOD, "POST"))
 LOOK_UPS = 64
 """Concurrent name lookups. There are many, so that unresponsive name servers do not block other webhooks."""
 
@@ -73,6 +76,8 @@ class _Call:
     url: str
     keyring: Keyring
     body: bytes
+    traceparent: str = ""
+    """The trace context of the event."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ def _call(delivery: WebhookDelivery) -> _Call | None:
         )
         return None
     body = encode_json(delivery.event.envelope())
-    return _Call(delivery.id, webhook.id, delivery.attempts, webhook.url, keyring, body)
+    return _Call(delivery.id, webhook.id, delivery.attempts, webhook.url, keyring, body, delivery.event.traceparent)
 
 
 # --- calling -------------------------------------------------------------------------------------------------
@@ -178,8 +183,13 @@ async def _call_one(call: _Call) -> CallResult:
         "webhook-timestamp": timestamp(now),
         "webhook-signature": call.keyring.sign(str(call.delivery), now, call.body),
     }
-    with _under_way:
-        return CallResult(call, await _client().post(call.url, headers, call.body))
+    with _under_way, calling(CALLING, call.traceparent, again=call.attempt > 1) as span:
+        if handed_on := span.context if span else call.traceparent:
+            headers["traceparent"] = handed_on
+        answer = await _client().post(call.url, headers, call.body)
+        if span is not None and not answer.is_success:
+            span.error = str(answer.status or "no_response")
+        return CallResult(call, answer)
 
 
 class _UnderWay:

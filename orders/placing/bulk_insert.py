@@ -21,6 +21,7 @@ from events.delivery.outbox import listening, statement_parts
 from events.log.aggregate import number
 from events.log.append import columns_of
 from events.log.context import Context, caused_by
+from events.tracing.spans import end_all
 from orders.events import OrderCreated
 from orders.models import Order, OrderLine
 from orders.placing.idempotency import CLAIM_AND_KEEP, Answer, Once
@@ -49,6 +50,8 @@ class Writing:
         requests = zip(*([once.lock, *once.row(answer)] for once, answer in answers), strict=True)
         arrays = [self._ids, *map(list, requests), *self._orders, *self._lines, *self._events]
         written = {id for (id,) in execute(_statement(), [*arrays, names, ordered])}
+        if written and self._events.spans:
+            end_all(self._events.spans)
         if written and names:
             transaction.on_commit(wake.notify_relay)
         return written

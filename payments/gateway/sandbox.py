@@ -10,6 +10,8 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from events.tracing import names
+from events.tracing.spans import Kind, calling, shape
 from payments.gateway.answers import read_answer
 from payments.gateway.port import Authorization, Charge, GatewayError, GatewayUnavailable
 
@@ -68,12 +70,17 @@ class SandboxGateway:
             await session.close()
 
     async def _post(self, path: str, body: Mapping[str, str], key: str) -> str:
+        operation = path.rpartition("/")[2]
+        with calling(shape(f"POST {operation}", Kind.CLIENT, (names.HTTP_REQUEST_METHOD, "POST"))) as span:
+            headers = {"Idempotency-Key": key}
+            if span is not None:
+                headers["traceparent"] = span.context
+            return await self._send(path, body, headers)
+
+    async def _send(self, path: str, body: Mapping[str, str], headers: Mapping[str, str]) -> str:
         try:
             async with self._open_session().post(
-                self._url + path,
-                data=msgspec.json.encode(body),
-                headers={"Idempotency-Key": key},
-                allow_redirects=False,
+                self._url + path, data=msgspec.json.encode(body), headers=headers, allow_redirects=False
             ) as response:
                 return read_answer(response.status, await response.read())
         except aiohttp.InvalidURL as error:

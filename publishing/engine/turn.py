@@ -15,11 +15,13 @@ from django.db import transaction
 from events.db.query import execute
 from events.delivery.failures import summary_of
 from events.log.watermark import settled
+from events.tracing.spans import recording
 from publishing import sql
 from publishing.engine import records as reading
 from publishing.engine.cursors import LEASE, RETRY, Held, LeaseLost
 from publishing.engine.publisher import Outcome, Publisher
 from publishing.engine.records import Record
+from publishing.engine.traces import Publishing
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +56,7 @@ def advance(publisher: Publisher, cursor: Held, batch: int = BATCH) -> int:
     if moved <= 0:
         return 0
     found = reading.between(cursor.position, until, cursor.slot, cursor.slots)
-    refused = _send(publisher, cursor, _free(cursor.publisher, found))
+    refused = _send(publisher, cursor, _free(cursor.publisher, found), again=cursor.backfill)
     cursor.move(until, refused)
     return moved
 
@@ -68,7 +70,7 @@ def retry_held(publisher: Publisher, cursor: Held) -> int:
     for id_, stream, position, attempts in due:
         cursor.renew()
         found = reading.of_stream(stream, position, cursor.position, OF_ONE_STREAM)
-        refused = _send(publisher, cursor, found)
+        refused = _send(publisher, cursor, found, again=True)
         with transaction.atomic():
             cursor.check()  # nobody moves the cursor meanwhile, so what is not found is published by it later
             if stream in refused:
@@ -99,7 +101,7 @@ def _free(publisher: str, found: Sequence[Record]) -> list[Record]:
     return [record for record in found if record.position < held.get(record.stream, record.position + 1)]
 
 
-def _send(publisher: Publisher, cursor: Held, found: Sequence[Record]) -> Refused:
+def _send(publisher: Publisher, cursor: Held, found: Sequence[Record], *, again: bool = False) -> Refused:
     """Publishes all of these, or raises BrokerLost. Of a refused event and those behind it, each goes alone.
 
     One refused record may fail its whole batch, and only alone does it show which one it is.
@@ -107,7 +109,7 @@ def _send(publisher: Publisher, cursor: Held, found: Sequence[Record]) -> Refuse
     refused: Refused = {}
     open_ = _open(found, cursor)
     while open_:
-        outcome = _publish(publisher, cursor, open_)
+        outcome = _publish(publisher, cursor, open_, again=again)
         open_ = _open(open_, cursor)
         suspects = {record.stream for record in open_ if record.position in outcome.refused}
         for stream in suspects:
@@ -118,7 +120,7 @@ def _send(publisher: Publisher, cursor: Held, found: Sequence[Record]) -> Refuse
 
 def _send_alone(publisher: Publisher, cursor: Held, line: Iterable[Record], refused: Refused) -> None:
     for record in line:
-        outcome = _publish(publisher, cursor, [record])
+        outcome = _publish(publisher, cursor, [record], again=True)
         if record.position in outcome.refused:
             error = outcome.refused[record.position]
             refused[record.stream] = record.position, error
@@ -126,9 +128,12 @@ def _send_alone(publisher: Publisher, cursor: Held, line: Iterable[Record], refu
             return
 
 
-def _publish(publisher: Publisher, cursor: Held, found: Sequence[Record]) -> Outcome:
+def _publish(publisher: Publisher, cursor: Held, found: Sequence[Record], *, again: bool) -> Outcome:
     cursor.renew()
+    publishing = Publishing(cursor.publisher, found, again=again) if recording() else None
     outcome = publisher.publish(found, DEADLINE)
+    if publishing is not None:
+        publishing.ended(outcome)
     cursor.confirmed |= outcome.confirmed
     if outcome.lost is not None:
         raise BrokerLost(outcome.lost)

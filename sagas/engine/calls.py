@@ -24,9 +24,11 @@ from events import Refused
 from events.breakers.breaker import Permit, State
 from events.delivery import leases
 from events.log.context import Context
+from events.tracing.spans import within
 from sagas.definition import Step
 from sagas.engine import sql
 from sagas.engine.steps import performing
+from sagas.traces.steps import StepSpans
 from sagas.values import Answer, Call, NetworkAction
 
 LEASED = leases.Rows(sql.RENEW, sql.RELEASE_LEASED)
@@ -56,6 +58,8 @@ class Lease:
     """How long the call of each run took."""
     began: float = 0.0
     """When its calls were begun, as Unix time."""
+    spans: StepSpans | None = None
+    """Of its traced runs. Each ends when the outcome of its call is written."""
 
     @property
     def step(self) -> str:
@@ -125,7 +129,7 @@ async def _call_one(lease: Lease, one: PreparedCall, limit: asyncio.Semaphore) -
 async def _result_of(lease: Lease, one: PreparedCall) -> CallResult:
     try:
         async with asyncio.timeout(lease.action.lease):
-            value = await lease.action.call(one.call, one.loaded)
+            value = await _called(lease, one)
     except Refused as refused:
         if lease.undo:
             return CallResult(one, None, refused)
@@ -133,6 +137,14 @@ async def _result_of(lease: Lease, one: PreparedCall) -> CallResult:
     except Exception as error:  # noqa: BLE001  whatever a client library raises is worth another attempt
         return CallResult(one, None, error)
     return CallResult(one, Answer(one.call, one.loaded, value))
+
+
+async def _called(lease: Lease, one: PreparedCall) -> Any:
+    span = lease.spans.of(one.call.run_id) if lease.spans else None
+    if span is None:
+        return await lease.action.call(one.call, one.loaded)
+    with within(span):
+        return await lease.action.call(one.call, one.loaded)
 
 
 def _process() -> _Process:

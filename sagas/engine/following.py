@@ -14,6 +14,7 @@ from events.db.time_limit import limited
 from events.declare.queues import served_here
 from events.log.append import flush
 from events.log.context import Context, caused_by
+from events.tracing.spans import recording
 from sagas.definition import Step
 from sagas.engine import measures, runs
 from sagas.engine.decide import Decided, Move, Performed, Run, changes_of, decide
@@ -21,6 +22,7 @@ from sagas.engine.steps import performing, success
 from sagas.monitor import shown
 from sagas.plan import Go, StepState
 from sagas.results import LIGHT_LOAD_RUNS
+from sagas.traces.steps import StepSpans
 from sagas.values import Action, Call, DatabaseAction, NetworkAction
 
 
@@ -68,6 +70,16 @@ def perform_database_action(
     action: DatabaseAction, calls: Sequence[Call], contexts: Mapping[str, Context]
 ) -> list[Performed]:
     """The action's effect on these calls, in the caller's transaction, and how each ended."""
+    if not recording():
+        return _perform(action, calls, contexts)
+    with StepSpans(action, calls) as spans:
+        performed = _perform(action, calls, spans.below(contexts))
+        for one in performed:
+            spans.end(one.run_id, refusal=one.code)
+    return performed
+
+
+def _perform(action: DatabaseAction, calls: Sequence[Call], contexts: Mapping[str, Context]) -> list[Performed]:
     began, since = time.time(), time.monotonic()
     logged = performing(calls[0].step, contexts)
     with logged, caused_by(Context(actor=action.task), contexts), limited(action.time_limit):
@@ -122,7 +134,9 @@ def _calls_of(step: Step, calls: Sequence[Call]) -> list[Call]:
     """The calls of a step that follows these calls."""
     inputs = step.inputs([call.subject for call in calls])
     return [
-        msgspec.structs.replace(call, step=step.name, input=inputs.get(call.subject), skipped=frozenset())
+        msgspec.structs.replace(
+            call, step=step.name, input=inputs.get(call.subject), skipped=frozenset(), repaired=False
+        )
         for call in calls
     ]
 

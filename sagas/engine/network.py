@@ -19,6 +19,7 @@ from events.db.reconnect import retry_on_disconnect
 from events.delivery import leases
 from events.log.append import gathered
 from events.log.context import Context, caused_by
+from events.tracing.spans import recording
 from sagas.definition import Step
 from sagas.engine import measures, permits, runs, steps
 from sagas.engine.calls import CallResult, Lease, PreparedCall, make_calls
@@ -30,6 +31,7 @@ from sagas.engine.permits import Permitted
 from sagas.engine.steps import Outcome, performing
 from sagas.monitor import shown
 from sagas.plan import StepState
+from sagas.traces.steps import StepSpans
 from sagas.values import Answer, NetworkAction
 
 
@@ -111,6 +113,8 @@ def _lease(action: NetworkAction, step: Step, undo: bool, run_ids: Sequence[UUID
     with caused_by(Context(actor=action.task), taken.contexts):
         loaded = action.load(taken.calls)
     calls = [PreparedCall(call, loaded[call.subject]) for call in taken.calls if call.subject in loaded]
+    if recording():
+        lease = replace(lease, spans=StepSpans(action, [one.call for one in calls]))
     idle = [Outcome(call.run_id, steps.success(undo)) for call in taken.calls if call.subject not in loaded]
     concluded = steps.conclude(step.name, undo, id_, idle, locked=False)
     measures.performed(step.name, ((steps.success(undo).value, 0.0) for _ in concluded))
@@ -123,6 +127,8 @@ def _call(leased: Leased, permitted: Permitted, *, decides: bool) -> Ended:
     ended = Ended(undecided=list(leased.idle))
     if leased.calls:
         results = make_calls(lease, leased.calls)
+        if lease.spans:
+            lease.spans.end_cohort()
         ended.add(record(lease, results, unused=len(permitted.run_ids) - len(leased.calls), decides=decides))
     else:
         permits.return_unused(permitted, lease.action)
@@ -137,6 +143,20 @@ def record(
     The breaker hears of answers afterwards, so that nothing waits for it, and of faults before: it says which of them
     count as an attempt.
     """
+    try:
+        return _record(lease, results, late=late, unused=unused, decides=decides)
+    finally:
+        if lease.spans:
+            _end_spans(lease.spans, results)
+
+
+def _end_spans(spans: StepSpans, results: Sequence[CallResult]) -> None:
+    for one in results:
+        refused = one.answer.refused if one.answer else None
+        spans.end(one.prepared.call.run_id, error=one.error, refusal=refused.code if refused else "")
+
+
+def _record(lease: Lease, results: Sequence[CallResult], *, late: bool, unused: int, decides: bool) -> Ended:
     if any(one.error is not None for one in results):
         spared = _report(lease, results, late=late, unused=unused)
         return _write(lease, results, spared, decides=decides)
@@ -187,7 +207,8 @@ def _save_in_one_transaction(
             ((one.state.value, lease.seconds.get(one.run_id, 0.0)) for one in outcomes if one.run_id in states),
         )
         if ours:
-            with performing(lease.step, lease.contexts), caused_by(Context(actor=lease.action.task), lease.contexts):
+            contexts = lease.spans.below(lease.contexts) if lease.spans else lease.contexts
+            with performing(lease.step, lease.contexts), caused_by(Context(actor=lease.action.task), contexts):
                 lease.action.save(ours)
             shown.ended(
                 lease.action, [(one.call, one.refused.code if one.refused else "") for one in ours], lease.began

@@ -103,9 +103,14 @@ def _calls(step: Step, undo: bool, rows: Sequence[tuple[Any, ...]], *, started: 
     calls, contexts = [], {}
     wholes = texts_of(row[2] for row in rows)
     for row, whole in zip(rows, wholes, strict=True):
-        run_id, subject, _, attempts, code, reason, correlation, causation, actor, trace = row
+        run_id, subject, _, attempts, code, reason, correlation, causation, actor, trace, failed = row
         settled, attempt = frozenset(skipped.get(run_id, ())), attempts + started
-        calls.append(Call(run_id, subject, step.name, undo, attempt, code, reason, inputs.get(subject), settled, whole))
+        calls.append(
+            Call(
+                run_id, subject, step.name, undo, attempt, code, reason, inputs.get(subject), settled, whole,
+                trace, failed,
+            )
+        )  # fmt: skip
         contexts[whole] = Context(correlation, causation, actor, trace)
     return Taken(calls, contexts)
 

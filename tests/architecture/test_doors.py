@@ -41,7 +41,7 @@ PUBLIC = {
         "events.log.fold", "events.log.tally",
         "events.log.watermark",
         "events.metrics.declare", "events.metrics.process", "events.metrics.reading",
-        "events.timeline.moments",
+        "events.timeline.moments", "events.tracing.names", "events.tracing.spans",
         "events.worker.amqp_transport", "events.worker.broker_queues", "events.worker.periodic_tasks",
     },
     "sagas": {

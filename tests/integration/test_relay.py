@@ -127,6 +127,7 @@ def test_what_is_held_back_costs_no_other_subscribers_claim_a_look(mail: Mail):
             "limit": 100,
             "seconds": 1,
             "lease": uuid4(),
+            "traced": False,
         }
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql.CLAIM}", wanted)
         ((plan,),) = cursor.fetchall()

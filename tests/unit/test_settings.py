@@ -45,6 +45,10 @@ def test_deployment_checks_are_clean_in_production():
             {"BROKER_URL": "kafka:9092"},
             "BROKER_URL begins with 'kafka': set a URL with redis:// (also for Valkey), rediss://, amqp:// or amqps://",
         ),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT must be the http://"),
+        ({"OTEL_TRACES_SAMPLER_ARG": "5"}, "set it to the share of traces to record, from 0 to 1"),
+        ({"TRACE_URL": "https://traces.example/trace"}, "with {trace_id} once in it"),
+        ({"TRACE_URL": "javascript:alert({trace_id})"}, "TRACE_URL must be an http:// or https:// address"),
         ({"ENVIRONMENT": "staging"}, "must be production, development, stack or test"),
     ],
 )
