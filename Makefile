@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer, git and make. `make run PYTHON=/path/to/python` names another Python.
-.PHONY: run test chaos chaos-wires bench debezium lint ruff types contracts django bandit audit wheel shell clean lock runtime development comparison chromium rabbitmq node
+.PHONY: run test chaos chaos-wires bench debezium lint ruff types contracts django bandit audit wheel shell clean lock runtime development comparison chromium rabbitmq node prometheus alerts
 
 PYTHON_OF_PROJECT := .venv/bin/python
 PACKAGES := $(filter-out bench tests,$(patsubst %/__init__.py,%,$(wildcard */__init__.py)))
@@ -12,7 +12,7 @@ NOWHERE := ENVIRONMENT=test DATABASE_URL=postgres://nobody@127.0.0.1:9/none \
 run: runtime
 	@exec $(PYTHON_OF_PROJECT) -m orderproject.stack
 
-test: development chromium rabbitmq node
+test: development chromium rabbitmq node prometheus
 	$(PYTHON_OF_PROJECT) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: ruff types contracts django bandit
@@ -24,6 +24,10 @@ chaos: development rabbitmq
 # The same at the wires that carry the log to brokers: `make chaos-wires CHAOS="--wire kafka --faults 200"`.
 chaos-wires: development rabbitmq
 	$(PYTHON_OF_PROJECT) -m tests.chaos.wires $(CHAOS)
+
+# An hour of normal load, then every fault, watched by Prometheus: prints how long each alert took.
+alerts: development prometheus
+	$(PYTHON_OF_PROJECT) -m tests.alerts
 
 # Compares this project with its peers on two cores and writes bench/RESULTS.md. QUICK=1 takes three minutes;
 # SCENARIOS="storm drain" selects scenarios, ROUNDS=3 sets the number of rounds.
@@ -99,3 +103,6 @@ rabbitmq:
 
 node:
 	@.ci/node
+
+prometheus:
+	@.ci/prometheus

@@ -70,9 +70,9 @@ def test_without_it_nothing_starts_and_the_reason_is_told(name: str) -> None:
 
 def test_no_secret_has_a_default() -> None:
     secrets = {name for name in composefile.variables() if re.search("KEY|PASSWORD|AUTH|TOKEN", name)}
-    assert secrets - required().keys() == {"RABBITMQ_PASSWORD", "SECRET_KEY_FALLBACKS"}
-    assert "${RABBITMQ_PASSWORD:-}" in composefile.FILE.read_text()
-    assert "${SECRET_KEY_FALLBACKS:-}" in composefile.FILE.read_text()
+    optional = {"RABBITMQ_PASSWORD", "GRAFANA_PASSWORD", "SECRET_KEY_FALLBACKS"}
+    assert secrets - required().keys() == optional
+    assert all(f"${{{name}:-}}" in composefile.FILE.read_text() for name in optional)
 
 
 def test_dependencies_volumes_and_profiles_resolve() -> None:
@@ -88,7 +88,7 @@ def test_dependencies_volumes_and_profiles_resolve() -> None:
             optional = set(SERVICES[needed].get("profiles", [])) - set(service.get("profiles", []))
             assert not optional or how.get("required") is False, f"{name} needs {needed}, which is optional"
         for volume in service.get("volumes", []):
-            assert volume.partition(":")[0] in volumes, name
+            assert volume.partition(":")[0] in volumes or (name, volume) == ("node-exporter", "/:/host:ro,rslave"), name
 
 
 def test_every_service_is_confined_and_watched() -> None:
@@ -96,7 +96,7 @@ def test_every_service_is_confined_and_watched() -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["read_only"] or name in {"rabbitmq", "kafka"}, name
-        assert "test" in service["healthcheck"] or name == "migrate", name
+        assert "test" in service["healthcheck"] or name in {"migrate", "collector"}, name
         assert "privileged" not in service, name
 
 
@@ -107,6 +107,12 @@ def test_servers_run_as_users_of_their_own_and_keep_their_data_in_volumes() -> N
         "rabbitmq": "rabbitmq",
         "kafka": "appuser",
         "front": "nginx",
+        "prometheus": "nobody",
+        "alertmanager": "nobody",
+        "node-exporter": "nobody",
+        "grafana": "grafana",
+        "collector": "10001",
+        "jaeger": "10001",
     }
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
     for option in ("--appendonly yes", "--maxmemory-policy noeviction"):
@@ -124,7 +130,8 @@ def test_it_can_be_scaled(name: str) -> None:
 
 def test_nothing_is_open_to_the_network() -> None:
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert ports.keys() == {"front", "rabbitmq", "kafka"}
+    watching = {"prometheus", "alertmanager", "grafana", "jaeger"}
+    assert ports.keys() == {"front", "rabbitmq", "kafka", *watching}
     assert all(port.startswith("127.0.0.1:") for of_one in ports.values() for port in of_one)
 
 

@@ -1,0 +1,137 @@
+"""A real Prometheus watches a real shop: each fault raises its alert within a minute, and all boards have data.
+
+Time passes `FACTOR` times faster for the rules, so a minute of normal load counts as twelve. ALERT_FAULTS=all injects
+every fault, one after the other; `python -m tests.alerts` runs it so and prints how long each alert took.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from publishing.models import Cursor, HeldStream
+from tests.acceptance.client import Client
+from tests.acceptance.shop import Shop, open_shop
+from tests.alerts import boards
+from tests.alerts.faults import ALL, QUICK, Fault
+from tests.alerts.monitoring import Monitoring, monitoring
+from tests.alerts.programs import needs_prometheus
+
+FACTOR = 12.0
+WITHIN = 60.0
+"""Seconds in which a fault must raise its alert."""
+OVER_WITHIN = 90.0
+"""Seconds in which all alerts must be over after the repair."""
+EVERYTHING = os.environ.get("ALERT_FAULTS") == "all"
+QUIET = float(os.environ.get("ALERT_QUIET", "12"))
+"""Seconds of normal load in which no alert may fire."""
+PROCESSES = ("sandbox", "front", "web", "live", "worker-core", "worker-calls", "worker-network", "relay", "beat")
+
+pytestmark = [pytest.mark.slow, needs_prometheus, pytest.mark.timeout(3600 if EVERYTHING else 300)]
+
+
+@pytest.fixture(scope="module")
+def shop(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with django_db_blocker.unblock(), open_shop(tmp_path_factory.mktemp("shop"), *PROCESSES) as shop:
+        shop.stock("ALERT-MUG", 100_000)
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def watched(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitoring]:
+    with monitoring(tmp_path_factory.mktemp("prometheus") / "of", shop.deployment.url, FACTOR) as watching:
+        yield watching
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _customers(shop: Shop, watched: Monitoring) -> Iterator[None]:
+    """Places an order every two seconds over HTTP, some with a card that is declined."""
+    client, over = Client(shop.deployment.url), threading.Event()
+
+    def buy() -> None:
+        number = 0
+        while not over.wait(2):
+            number += 1
+            client.place(("ALERT-MUG", 1), pays="tok_declined" if number % 5 == 0 else "tok_visa")
+        connections.close_all()
+
+    thread = threading.Thread(target=buy)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+def test_each_fault_raises_its_alert_and_boards_show_data(shop: Shop, watched: Monitoring) -> None:
+    """One test, because faults and boards need the same minutes of history."""
+    _stays_quiet(watched, QUIET)
+    took = _one_by_one(shop, watched) if EVERYTHING else _in_turn(shop, watched)
+    assert watched.broken_rules() == []
+    _boards_have_data(watched)
+    if path := os.environ.get("ALERT_REPORT"):
+        Path(path).write_text(json.dumps(took))
+
+
+def _stays_quiet(watched: Monitoring, seconds: float) -> None:
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        assert watched.alerts() == set()
+        time.sleep(1)
+
+
+def _in_turn(shop: Shop, watched: Monitoring) -> dict[str, list[float]]:
+    """Each fault begins when the one before it is repaired, whose alert may still be there, and no other one."""
+    took, before = {}, set[str]()
+    for fault in QUICK:
+        took[fault.name] = [_raised(shop, watched, fault, before)]
+        before.add(fault.alert)
+    took["all over"] = [watched.wait_until(lambda alerts: not alerts, OVER_WITHIN)]
+    return took
+
+
+def _one_by_one(shop: Shop, watched: Monitoring) -> dict[str, list[float]]:
+    took = {}
+    for fault in ALL:
+        raised = _raised(shop, watched, fault, set())
+        took[fault.name] = [raised, watched.wait_until(lambda alerts: not alerts, OVER_WITHIN)]
+    return took
+
+
+def _raised(shop: Shop, watched: Monitoring, fault: Fault, before: set[str]) -> float:
+    """Seconds until its alert fires. Fails if any other one does that did not fire before."""
+    with fault.lasting(shop):
+
+        def only_this(alerts: set[str]) -> bool:
+            assert alerts <= before | {fault.alert}, f"{fault.name} raised {sorted(alerts)}"
+            return fault.alert in alerts
+
+        return watched.wait_until(only_this, WITHIN)
+
+
+def _boards_have_data(watched: Monitoring) -> None:
+    # Nothing is published here, so the gauges of publishers need rows of one.
+    Cursor.objects.create(publisher="kafka", slot=0, slots=1, first=0, position=0)
+    HeldStream.objects.create(publisher="kafka", stream="order/1", position=1, since="2026-01-01T00:00:00Z")
+    time.sleep(3)
+    variables = dict.fromkeys(boards.variables(), ".+")
+    empty = [
+        f"{one.board}: {one.panel}: {one.text}"
+        for one in boards.expressions()
+        if not watched.of_range(one.filled_in(variables), 300)
+    ]
+    assert empty == []
+    assert all(_values(watched, query) for query in boards.variables().values())
+
+
+def _values(watched: Monitoring, query: str) -> list[str]:
+    """Of `label_values(selector, label)`."""
+    selector, label = query.removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
+    return watched.values(label, selector)
