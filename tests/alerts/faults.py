@@ -21,7 +21,7 @@ from events.models import DeadMessage, Delivery, DeliveryState
 from inventory.events import INVENTORY
 from orders.events import OrderShipped
 from sagas.models import SagaRun
-from tests import stories
+from sagas.plan import RunState
 from tests.acceptance.shop import Shop
 
 LAST_ATTEMPT = 7
@@ -89,18 +89,21 @@ def poisoned_event(_: Shop) -> Iterator[None]:
 @contextmanager
 def bad_message(_: Shop) -> Iterator[None]:
     """Something that is no message, in the queue of a worker."""
-    with Redis.from_url(settings.BROKER_URL) as broker:
+    with closing(Redis.from_url(settings.BROKER_URL)) as broker:
         broker.lpush(str(INVENTORY), "no message")
     yield
     DeadMessage.objects.all().delete()
 
 
 @contextmanager
-def stuck_saga(_: Shop) -> Iterator[None]:
-    order = stories.stuck()
+def stuck_saga(shop: Shop) -> Iterator[None]:
+    """As a step after the pivot would leave its run when it has failed for good."""
+    order = shop.places("ALERT-MUG")
+    run = SagaRun.objects.filter(subject=order.id)
+    shop.wait_until(lambda: run.filter(state=RunState.DONE).exists(), 30)
+    run.update(state=RunState.STUCK)
     yield
-    order.delete()
-    SagaRun.objects.filter(subject=order.id).delete()
+    run.update(state=RunState.DONE)
 
 
 @contextmanager
@@ -125,6 +128,7 @@ ALL = (
     *QUICK,
     Fault("web is killed", "MetricsUnreachable", killed("web")),
     Fault("beat is killed", "ProcessMissing", killed("beat")),
+    Fault("a saga is stuck", "SagaStuck", stuck_saga),
     Fault("a message is no message", "DeadMessagesGrowing", bad_message),
     Fault("a transaction that writes the log stays open", "LogReaderStandsStill", open_writer),
 )

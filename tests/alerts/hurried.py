@@ -45,7 +45,7 @@ def write(folder: Path, factor: float) -> list[Path]:
 
 
 def _faster(rule: dict[str, Any], factor: float) -> dict[str, Any]:
-    times = {key: _divided(rule[key], factor) for key in ("for", "keep_firing_for") if key in rule}
+    times: dict[str, Any] = {key: _divided(rule[key], factor) for key in ("for", "keep_firing_for") if key in rule}
     return {**rule, **times, "expr": expression(rule["expr"], factor)}
 
 

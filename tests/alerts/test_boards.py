@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -100,13 +101,9 @@ def test_compose_mounts_every_board_and_every_rule_file() -> None:
 def test_what_prometheus_and_grafana_ask_is_a_service() -> None:
     configured: dict[str, Any] = yaml.safe_load((PROJECT / "deploy/prometheus/prometheus.yml").read_text())
     sources: dict[str, Any] = yaml.safe_load((PROJECT / "deploy/grafana/datasources.yml").read_text())
-    targets = [
-        target for job in configured["scrape_configs"] for one in job["static_configs"] for target in one["targets"]
-    ]
-    asked = {target.partition(":")[0] for target in targets} | {
-        re.match(r"http://([\w-]+):", one["url"])[1]
-        for one in sources["datasources"]  # type: ignore[index]
-    }
+    targets = [target for job in configured["scrape_configs"] for target in job["static_configs"][0]["targets"]]
+    urls = [one["url"] for one in sources["datasources"]]
+    asked = {target.partition(":")[0] for target in targets} | {urlsplit(url).hostname for url in urls}
     assert asked - {"127.0.0.1"} <= raw()["services"].keys()
 
 
