@@ -108,7 +108,7 @@ def assert_business(values: Values) -> None:
     assert 0 < (values.of("orders_settling_seconds_sum", outcome="cancelled") or 0) < 60
     assert values.of("http_request_seconds_count", kind="place", status="2xx") == 0
     consumed = values.by("broker_last_consumed_timestamp_seconds")
-    assert {"orders", "inventory", "notifications"} <= consumed.keys()
+    assert {"inventory", "payments", "notifications"} <= consumed.keys()
     assert values.of("events_appended_total", type="order.created") == 5
     assert values.of("orders_pending") == 0
 
