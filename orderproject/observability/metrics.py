@@ -28,6 +28,7 @@ from events.live import hub
 from events.metrics import process
 from orderproject.api.addresses import client_address
 from orderproject.api.problems import problem
+from orderproject.observability import requests
 from orderproject.observability.families import counted, gauge
 from orderproject.observability.gauges.business import business, webhooks
 from orderproject.observability.gauges.database import database
@@ -39,8 +40,8 @@ from orderproject.observability.gauges.servers import breaker_states, broker, pu
 
 log = structlog.get_logger(__name__)
 
-# Importing them declares what processes of other kinds report.
-REPORTED = (process, hub)
+# Importing them declares what they count.
+DECLARED = (process, hub, requests)
 
 Section = Callable[[], Iterable[Metric]]
 SECTIONS: Mapping[str, Section] = {
