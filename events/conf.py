@@ -109,6 +109,9 @@ class EventSettings(AppSettings):
     RETENTION_DELIVERIES = number(30.0, "days until finished deliveries are deleted", least=0)
     RETENTION_DEAD_MESSAGES = number(30.0, "days until retried or discarded dead messages are deleted", least=0)
 
+    # --- Processes
+    RELEASE = text("the version of the code, which processes report")
+
     # --- Live streams
     LIVE_LIFETIME = number(900.0, "seconds after which a live stream checks permissions again", least=1)
     LIVE_OWNERS = text("the dotted path of the function that says who owns each stream")

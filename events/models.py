@@ -270,6 +270,26 @@ class Replay(models.Model):
         return f"{self.subscriber}: {'rebuild' if self.build else 'deliver again'}"
 
 
+class Process(models.Model):
+    """A process that runs now, or was killed within the last hour. Its sign of life is its row of `Measure`."""
+
+    id = models.CharField(primary_key=True, max_length=36, help_text="As in `Measure.process`")
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=200, blank=True)
+    host = models.CharField(max_length=200)
+    pid = models.PositiveIntegerField()
+    release = models.CharField(max_length=100, blank=True)
+    serves = models.CharField(max_length=500, blank=True, help_text="The queues of a worker")
+    doing = models.CharField(max_length=300, blank=True)
+    started_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name or f"{self.kind} {self.pid}"
+
+
 class Measure(models.Model):
     """One number of a metric: of one combination of its labels, one part, such as a bucket of a histogram.
 

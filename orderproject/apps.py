@@ -26,9 +26,13 @@ class OrderProjectConfig(ServiceConfig):
     personal_data = "orderproject.accounts.personal_data.Account"
     permissions = {
         "order managers": ("view_user", "forget_user"),
-        "auditors": ("view_user", "view_apikey", "auth.view_group", "admin.view_logentry"),
+        "operators": ("view_operations",),
+        "auditors": ("view_user", "view_apikey", "view_operations", "auth.view_group", "admin.view_logentry"),
     }
-    periodic_tasks = (PeriodicTask("forget late data", "accounts.forget_again", every=300.0, expires=300),)
+    periodic_tasks = (
+        PeriodicTask("forget late data", "accounts.forget_again", every=300.0, expires=300),
+        PeriodicTask("sample operations", "operations.sample", every=60.0, expires=50),
+    )
 
     def ready(self) -> None:
         autodiscover_modules("tasks")  # in every process, not in workers alone: checks and senders know them too

@@ -45,6 +45,23 @@ class ApiKey(models.Model):
         return f"{self.prefix} ({self.name})"
 
 
+class Sample(models.Model):
+    """What was counted until a minute, and what waited then, for the operations page; see `operations.sampling`."""
+
+    minute = models.DateTimeField(primary_key=True)
+    at = models.DateTimeField(help_text="When it was taken, by the database's clock")
+    totals = models.JSONField(help_text="Counts since the installation began")
+    gauges = models.JSONField()
+    coarse = models.BooleanField(help_text="The only one of its quarter of an hour that is kept")
+
+    class Meta:
+        default_permissions = ()
+        permissions = [("view_operations", "Can see the operations page")]
+
+    def __str__(self) -> str:
+        return f"{self.minute}"
+
+
 class Grant(models.Model):
     """Records that a default group was granted this permission once; see `groups`."""
 

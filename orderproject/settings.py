@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from events.worker.broker_queues import BrokerQueues
 from events.worker.periodic_tasks import PeriodicTasks
-from orderproject import browser_rules
+from orderproject import browser_rules, release
 from orderproject.applications import APPLICATIONS
 from orderproject.environment import (
     BASE_DIR,
@@ -213,8 +213,9 @@ RELAY_LEASE = env.float("RELAY_LEASE", default=60.0)  # seconds until an unanswe
 RELAY_LINGER = env.float("RELAY_LINGER", default=0.5)  # seconds in which a batch fills up under load
 RELAY_MAX_QUEUE_DEPTH = env.int("RELAY_MAX_QUEUE_DEPTH", default=2)  # above it, a queue gets nothing more
 
-# --- Metrics: the networks of clients that can read /metrics ------------------------------------------------
+# --- Metrics: the networks of clients that can read /metrics, and the version that processes report --------
 METRICS_NETWORKS: list[str] = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
+RELEASE: str = env.str("RELEASE", default="") or release.of_checkout(BASE_DIR)
 
 # --- Traces: nothing is recorded without the address of a collector that takes OTLP over HTTP -----------------
 OTEL_EXPORTER_OTLP_ENDPOINT: str = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")

@@ -13,6 +13,7 @@ from orderproject.admin_site import flower
 from orderproject.applications import KERNEL, SERVICES
 from orderproject.observability.health import livez, readyz
 from orderproject.observability.metrics import metrics
+from orderproject.operations.page import operations, operations_stream
 from orderproject.pages.views import favicon, front
 from web import ids  # noqa: F401  registers the converter `id`
 
@@ -34,6 +35,8 @@ urlpatterns = [
     path("admin/flower/access/", flower.access),
     path("admin/flower/", admin.site.admin_view(flower.refused)),
     path("admin/flower/<path:page>", admin.site.admin_view(flower.refused)),
+    path("admin/operations/", admin.site.admin_view(operations), name="operations"),
+    path("admin/operations/stream/", operations_stream, name="operations-stream"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
     path("livez", livez),

@@ -84,6 +84,11 @@ def start(report: Callable[[], Reports] = dict) -> None:
     _writer_of(os.getpid(), report).start()
 
 
+def identity() -> str:
+    """The id of this process in the stored rows. Call it in a process that has started to write."""
+    return _writers[os.getpid()].process
+
+
 def finish() -> None:
     """Writes for the last time: for processes that end without Python's own exit."""
     writer = _writers.get(os.getpid())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from django.db import connections
 
-from events.metrics import flush
+from events.metrics import flush, presence
 from events.metrics.declare import Reported
 
 RUNNING = Reported("processes_running", "Processes that reported within the last 20 seconds.", ("process",))
@@ -20,11 +20,15 @@ POOL_MAX = Reported("database_pool_max_connections", "What these pools may hold 
 POOL_WAITING = Reported("database_pool_waiting_requests", "Threads that wait for a connection.", ("process",))
 
 
-def start(kind: str, more: Callable[[], flush.Reports] = dict) -> None:
+def start(
+    kind: str, more: Callable[[], flush.Reports] = dict, *,
+    name: str = "", serves: Sequence[str] = (), doing: Callable[[], str] = str,
+) -> None:  # fmt: skip
     """Writes what this process counts from now on. `kind`: web, live, relay, publisher, worker or beat. Idempotent.
 
-    `more` returns what else the process reports of itself.
+    `more` returns what else the process reports of itself. The rest is for the list of processes: see `presence`.
     """
+    presence.introduce(kind, name, serves, doing)
     flush.start(partial(_report, kind, more))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -12,7 +12,7 @@ from events.metrics import sql
 from events.metrics.flush import SILENT_AFTER
 from events.metrics.memory import LAST, SUM, VALUE
 
-__all__ = ["LAST", "SUM", "VALUE", "reported", "totals"]
+__all__ = ["LAST", "SUM", "VALUE", "reported", "sums", "totals"]
 
 Labels = tuple[str, ...]
 
@@ -22,6 +22,14 @@ def totals() -> Mapping[str, Mapping[Labels, Mapping[str, float]]]:
     found: dict[str, dict[Labels, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for metric, labels, part, value in execute(sql.TOTALS, []):
         found[metric][_labels(labels)][part] = value
+    return found
+
+
+def sums(metrics: Iterable[str]) -> Mapping[str, Mapping[str, float]]:
+    """By metric: its parts, added up over all labels. One statement."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for metric, part, value in execute(sql.SUMS, [list(metrics)]):
+        found[metric][part] = value
     return found
 
 

@@ -45,3 +45,29 @@ REPORTED = """
 SELECT metric, labels, sum(value) FROM events_measure
 WHERE process <> '' AND at > clock_timestamp() - make_interval(secs => %s) GROUP BY metric, labels
 """
+
+# The parts of metrics, added up over their labels. Plan: ranges of the primary key.
+SUMS = """
+SELECT metric, part, sum(value) FROM events_measure
+WHERE metric = ANY(%s) AND process = '' AND part <> 'sum' GROUP BY metric, part
+"""
+
+PRESENT = """
+INSERT INTO events_process AS stored (id, kind, name, host, pid, release, serves, doing, started_at)
+VALUES (%(id)s, %(kind)s, %(name)s, %(host)s, %(pid)s, %(release)s, %(serves)s, %(doing)s,
+        clock_timestamp() - make_interval(secs => %(age)s))
+ON CONFLICT (id) DO UPDATE SET doing = excluded.doing WHERE stored.doing <> excluded.doing
+"""
+
+# A process that ended well has deleted its measures, and those of one that was killed are deleted later.
+FORGET_ABSENT = """
+DELETE FROM events_process gone WHERE id <> %s AND NOT EXISTS (
+    SELECT FROM events_measure WHERE metric = 'processes_running' AND process = gone.id)
+"""
+PROCESSES = """
+SELECT one.kind, one.name, one.host, one.pid, one.release, one.serves, one.doing, one.started_at,
+       extract(epoch FROM clock_timestamp() - said.at)::float8
+FROM events_process one
+JOIN (SELECT process, at FROM events_measure WHERE metric = 'processes_running') said ON said.process = one.id
+ORDER BY one.kind, one.name, one.started_at
+"""

@@ -16,7 +16,7 @@ from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise as vine_promise
 
-from events.declare.queues import serve
+from events.declare.queues import serve, served_here
 from events.delivery import leases
 from events.delivery.measures import LAST_CONSUMED
 from events.metrics import flush, process
@@ -25,6 +25,7 @@ from events.worker import carriers
 from events.worker.dead_messages import RawMessage, from_message, keep
 from events.worker.dead_queue import DeadQueue
 from events.worker.periodic_tasks import PeriodicTasks
+from events.worker.tasks_of_late import tasks_of_late
 from events.worker.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ class Consumer(CeleryConsumer):
 
     def start(self) -> None:
         self.watchdog.start()
-        process.start("worker")
+        process.start("worker", name=self.hostname, serves=sorted(served_here()), doing=tasks_of_late())
         super().start()
 
     def register_with_event_loop(self, hub: Any) -> None:

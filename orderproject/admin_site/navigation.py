@@ -18,7 +18,18 @@ from desk.service import ServiceConfig, SidebarLink, SidebarSection, service_con
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Unfold's callback: the dashboard first, then what the applications declare, then links to elsewhere."""
     return [
-        _group("", [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]),
+        _group(
+            "",
+            [
+                {"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")},
+                {
+                    "title": "Operations",
+                    "icon": "monitoring",
+                    "link": reverse("operations"),
+                    "permission": partial(_may, "orderproject.view_operations"),
+                },
+            ],
+        ),
         *(
             _group(section.title, [_entry(request, config, link) for link in section.links])
             for config, section in _declared_sections()

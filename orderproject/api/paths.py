@@ -4,6 +4,8 @@ from django.http import HttpRequest
 
 API = "/api/"
 ADMIN = "/admin/"
+OPERATIONS = f"{ADMIN}operations/stream/"
+"""What the operations page of the admin follows."""
 LOG_INS = (f"{API}v1/auth/", f"{ADMIN}login/")
 """Paths that accept passwords or refresh tokens."""
 PROBES = frozenset({"/livez", "/readyz", "/metrics"})
@@ -24,7 +26,7 @@ def is_of_the_admin(path: str) -> bool:
 
 def is_live(path: str) -> bool:
     """Whether the path is an event stream, which the process for live streams serves."""
-    return is_of_the_api(path) and path.endswith("/stream/")
+    return (is_of_the_api(path) and path.endswith("/stream/")) or path == OPERATIONS
 
 
 def is_log_in(request: HttpRequest) -> bool:

@@ -22,7 +22,9 @@ from events.live.threads import Threads
 from events.metrics import process
 from orderproject.api.paths import PROBES, is_live
 from orderproject.api.problems import problem
+from orderproject.live.board import Board
 from orderproject.observability.health import livez
+from orderproject.operations.page import Followed
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,6 +32,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 DECISION_THREADS = 4
 """The number of threads in which Django authorizes requests concurrently."""
+SLOW_CLIENT = 30.0
+"""Seconds after which a client that does not read what was sent is cut off."""
 OPEN_TIMEOUT = 3.0
 """Seconds that a request waits until the hub accepts its stream."""
 LIVEZ = "/livez"
@@ -42,6 +46,7 @@ class LiveApplication:
 
     def __init__(self) -> None:
         self.hub = Hub()
+        self.board = Board()
         self._django = BaseHandler()
         self._django.load_middleware()
         self._threads = Threads(DECISION_THREADS)
@@ -56,12 +61,21 @@ class LiveApplication:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self._running = asyncio.create_task(self.hub.run())
-        process.start("live", lambda: {(OPEN.name, ()): len(self.hub)})
+        process.start(
+            "live",
+            lambda: {(OPEN.name, ()): len(self.hub) + len(self.board)},
+            doing=lambda: f"{len(self.hub)} streams of events, {len(self.board)} operations pages",
+        )
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self.hub.stop()
+        self.stop()
         await asyncio.wait([self._running], timeout=1)
         await send({"type": "lifespan.shutdown.complete"})
+
+    def stop(self) -> None:
+        """Ends every stream."""
+        self.hub.stop()
+        self.board.stop()
 
     @property
     def broken(self) -> bool:
@@ -70,12 +84,15 @@ class LiveApplication:
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         request, response = await self._get_response(scope)
+        if isinstance(response, Followed):
+            await self._send_board(scope, response, receive, send)
+            return
         if not isinstance(response, EventStream):
             await _send_head(send, response)
             await send({"type": "http.response.body", "body": response.content})
             return
         follower = Follower(self.hub, response.selection, response.after, response.until, _cut(scope))
-        watching = asyncio.create_task(_await_disconnect(receive, follower))
+        watching = asyncio.create_task(_await_disconnect(receive, follower.end))
         try:
             if not await follower.opens(OPEN_TIMEOUT):
                 response = _unavailable(request, response)
@@ -85,6 +102,24 @@ class LiveApplication:
             await send({"type": "http.response.body", "body": response.content})
         finally:
             follower.end()
+            watching.cancel()
+
+    async def _send_board(self, scope: Any, response: Followed, receive: Receive, send: Send) -> None:
+        """Keeps an operations page up to date. A client that does not read is cut off."""
+        ended = asyncio.Event()
+        watching = asyncio.create_task(_await_disconnect(receive, ended.set))
+        chunks = self.board.chunks(response.range, response.until, ended)
+        try:
+            await _send_head(send, response)
+            if scope["method"] == "GET":
+                async for chunk in chunks:
+                    async with asyncio.timeout(SLOW_CLIENT):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            _cut(scope)()
+        finally:
+            await chunks.aclose()
             watching.cancel()
 
     async def _get_response(self, scope: Any) -> tuple[ASGIRequest, HttpResponse]:
@@ -104,7 +139,7 @@ class LiveApplication:
 
 
 async def _send_head(send: Send, response: HttpResponse) -> None:
-    if isinstance(response, EventStream):
+    if isinstance(response, EventStream | Followed):
         del response["Content-Length"]
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
@@ -125,10 +160,10 @@ def _unavailable(request: ASGIRequest, response: HttpResponse) -> HttpResponse:
     return problem(request, 503, StreamsAway.default_code, StreamsAway.default_detail, headers=headers)
 
 
-async def _await_disconnect(receive: Receive, follower: Follower) -> None:
+async def _await_disconnect(receive: Receive, end: Callable[[], None]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    follower.end()
+    end()
 
 
 def _cut(scope: Any) -> Callable[[], None]:

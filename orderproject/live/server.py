@@ -60,5 +60,5 @@ class LiveServer(Server):
         return self._application.broken or await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._application.hub.stop()
+        self._application.stop()
         await super().shutdown(sockets)

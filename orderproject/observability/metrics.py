@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 import structlog
 from django.conf import settings
-from django.db import Error, OperationalError, transaction
+from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from psycopg.errors import QueryCanceled
 
 from events.db.patience import connecting_within
-from events.db.query import execute
 from events.live import hub
 from events.metrics import process
 from orderproject.api.addresses import client_address
@@ -37,6 +35,7 @@ from orderproject.observability.gauges.deliveries import log as log_position
 from orderproject.observability.gauges.inbox import inbox
 from orderproject.observability.gauges.sagas import sagas
 from orderproject.observability.gauges.servers import breaker_states, broker, publishers
+from orderproject.observability.within_time import within_time
 
 log = structlog.get_logger(__name__)
 
@@ -57,11 +56,8 @@ SECTIONS: Mapping[str, Section] = {
     "webhooks": webhooks,
     "database": database,
 }
-TIMEOUT = 1.0
-"""Seconds that one statement of a section may take."""
 PATIENCE = 2.0
 """Seconds that a scrape waits for a connection to the database."""
-LIMIT = "SELECT set_config('statement_timeout', %s, true)"
 
 
 @never_cache
@@ -98,7 +94,7 @@ class Installation:
         up, seconds = {}, {}
         for name, section in SECTIONS.items():
             began = time.monotonic()
-            families = _within_time(name, section)
+            families = within_time(name, partial(_families, section))
             up[(name,)], seconds[(name,)] = float(families is not None), time.monotonic() - began
             yield from families or ()
         yield gauge(
@@ -107,14 +103,5 @@ class Installation:
         yield gauge("metrics_section_seconds", "Time that reading a section took.", ["section"], seconds.items())
 
 
-def _within_time(name: str, section: Section) -> list[Metric] | None:
-    """The section's families; None if one of its statements took longer than TIMEOUT. Raises what else it raises."""
-    try:
-        with transaction.atomic():
-            execute(LIMIT, [f"{TIMEOUT * 1000:.0f}"])
-            return list(section())
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
-        log.warning("a section of the metrics took too long", section=name, error=str(error))
-        return None
+def _families(section: Section) -> list[Metric]:
+    return list(section())

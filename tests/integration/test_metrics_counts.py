@@ -18,7 +18,7 @@ from events.log.append import emit
 from events.metrics import flush, reading
 from events.metrics.declare import Counter, Histogram, Memory, Moment
 from events.models import Measure
-from orderproject.observability import metrics
+from orderproject.observability import within_time
 from orderproject.observability.families import counted
 from orderproject.stack.processes import PROJECT
 from tests.integration.inline import Seen
@@ -125,7 +125,7 @@ def test_a_process_reports_until_it_ends_and_writes_what_it_has_counted() -> Non
 
 
 def test_a_section_that_takes_too_long_is_left_out(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "TIMEOUT", 0.05)
+    monkeypatch.setattr(within_time, "TIMEOUT", 0.05)
     monkeypatch.setattr("orderproject.observability.gauges.sagas.OPEN", "SELECT pg_sleep(5) WHERE %(most)s > 0")
     text = client.get("/metrics").content.decode()
     assert 'metrics_section_up{section="sagas"} 0.0' in text

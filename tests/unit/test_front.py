@@ -31,7 +31,13 @@ def test_the_largest_body_is_that_of_the_api() -> None:
     assert f"client_max_body_size {settings.DATA_UPLOAD_MAX_MEMORY_SIZE};" in CONFIGURATION
 
 
-@pytest.mark.parametrize("path", ["/api/v1/stream/", "/api/v1/orders/1/stream/", "/api/stream", "/x/api/stream/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/stream/", "/api/v1/orders/1/stream/", "/api/stream", "/x/api/stream/", "/admin/operations/stream/",
+        "/admin/orders/stream/",
+    ],
+)  # fmt: skip
 def test_the_live_paths_are_those_of_the_api(path: str) -> None:
     found = re.search(r"location ~ (\S+) {", CONFIGURATION)
     assert found
