@@ -16,7 +16,6 @@ import pytest
 from django.db import connection
 from playwright.sync_api import Page, Route, expect
 
-from events.db.query import execute
 from orderproject.operations import sampling
 from orderproject.stack.ports import free_port
 from orderproject.stack.processes import PROJECT
@@ -25,6 +24,8 @@ from tests import stories
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 STREAM = "**/admin/operations/stream/**"
+LIVE = f"live of {os.getpid()}"
+"""The name of its connections in PostgreSQL."""
 DEAD = "#now .tile:has-text('Dead') b"
 HIDE = """hidden => {
     Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
@@ -38,9 +39,11 @@ class Live:
     def __init__(self) -> None:
         self.url = f"http://localhost:{free_port()}"  # as the web server's, so that it gets the same cookies
         name: Any = connection.settings_dict["NAME"]
+        database = f"{os.environ['DATABASE_URL'].rsplit('/', 1)[0]}/{name}"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "orderproject.live", "--port", self.url.rpartition(":")[2]],
-            cwd=PROJECT, env=os.environ | {"DATABASE_URL": f"{os.environ['DATABASE_URL'].rsplit('/', 1)[0]}/{name}"},
+            cwd=PROJECT,
+            env=os.environ | {"PGAPPNAME": LIVE, "DATABASE_URL": database},
         )  # fmt: skip
         deadline = time.monotonic() + 30
         while not self._answers():
@@ -106,20 +109,17 @@ def test_it_follows_by_itself_rests_in_a_hidden_tab_and_tells_of_an_outage(page:
 
 @contextmanager
 def database_away() -> Iterator[None]:
-    """For all but this test's own connection."""
-    name, mine = connection.settings_dict["NAME"], execute("SELECT pg_backend_pid()", [])[0][0]
+    """For the live process: its connections are cut, and nobody gets a new one."""
+    name = connection.settings_dict["NAME"]
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as elsewhere:
         elsewhere.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
         try:
             elsewhere.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s", [name, mine]
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [LIVE]
             )
             yield
         finally:
             elsewhere.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
-            wrapper: Any = connection
-            wrapper.close()
-            wrapper.close_pool()  # those of the web server were cut too
 
 
 def test_nothing_runs_out_of_it_and_it_says_that_no_stream_is_there(page: Page) -> None:
