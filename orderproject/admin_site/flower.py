@@ -19,7 +19,10 @@ def access(request: HttpRequest) -> HttpResponse:
 
 
 def refused(request: HttpRequest, page: str = "") -> HttpResponse:
-    """The admin's log-in page, or that the user lacks the permission."""
+    """The admin's log-in page, or that the user lacks the permission.
+
+    421 if the request came past front, which alone reaches Flower (RFC 9110, section 15.5.20).
+    """
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
-    return HttpResponse("Flower is offered by front. Open it at the address of front.", status=503)
+    return HttpResponse("Only front reaches Flower. Open this page at the address of front.", status=421)

@@ -85,13 +85,16 @@ def every_version_ever_published() -> None:
 def test_the_deserializer_of_confluent_reads_every_event(cluster: MockCluster, registry: Registry) -> None:
     one_of_each()
     every_version_ever_published()
-    events = {str(event.event_id): event for event in StoredEvent.objects.all()}
+    counts = dict.fromkeys(topics.topics(), 0)
+    events = {}
+    for event in StoredEvent.objects.all():
+        topic = topics.topic_of(event.stream.partition(":")[0])
+        if topic in counts:  # others are events of other systems, which are not published
+            counts[topic] += 1
+            events[str(event.event_id)] = event
     with serving(registry):
         caught_up(*started("kafka"))
         asked = len(registry.requests)
-        counts = dict.fromkeys(topics.topics(), 0)
-        for event in events.values():
-            counts[topics.topic_of(event.stream.partition(":")[0])] += 1
         messages = consumed(cluster, counts)
         assert len(messages) == len(events)
         reader = Reader(registry)
