@@ -13,6 +13,7 @@ from django.db import OperationalError
 from orderproject.live import board
 from orderproject.live.board import Board
 from orderproject.operations.history import RANGES
+from orderproject.operations.page import now_html
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOUR = RANGES["1h"]
@@ -22,11 +23,10 @@ HOUR = RANGES["1h"]
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each reading of what is true now."""
     seen: list[str] = []
-    real = board.now_html
 
     def counted() -> str:
         seen.append("read")
-        return real()
+        return now_html()
 
     monkeypatch.setattr(board, "now_html", counted)
     return seen
