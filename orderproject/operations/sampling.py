@@ -101,7 +101,8 @@ def greatest(several: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def decoded(text: str) -> dict[str, float]:
-    return msgspec.json.decode(text, type=dict[str, float])
+    numbers: dict[str, float] = msgspec.json.decode(text)
+    return numbers
 
 
 def _json(numbers: Mapping[str, float]) -> str:
