@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
 from events.db.query import execute
 from events.metrics import sql
 from events.metrics.flush import SILENT_AFTER
 from events.metrics.memory import LAST, SUM, VALUE
+from web.typed import decoder
 
 __all__ = ["LAST", "SUM", "VALUE", "reported", "sums", "totals"]
 
 Labels = tuple[str, ...]
+TEXTS = decoder(list[str])
 
 
 def totals() -> Mapping[str, Mapping[Labels, Mapping[str, float]]]:
@@ -42,4 +42,4 @@ def reported() -> Mapping[str, Mapping[Labels, float]]:
 
 
 def _labels(stored: str) -> Labels:
-    return tuple(msgspec.json.decode(stored, type=list[str]))
+    return tuple(TEXTS.decode(stored))
