@@ -121,7 +121,7 @@ def answer(url: str) -> tuple[HTTPResponse, str]:
 def test_a_worker_and_a_relay_bring_an_order_through(developing: Path, shop: Shop):
     """The worker as `celery` starts it when nothing is said: it forks, and serves every queue."""
     with running(developing, "celery", "-A", "orderproject", "worker") as log:
-        assert app.send_task("events.prune", ignore_result=False).get(timeout=WITHIN) is None, log.read_text()
+        assert app.send_task("events.prune", ignore_result=False).get(timeout=WITHIN) == 0, log.read_text()
         (served,) = (app.control.inspect(timeout=5).active_queues() or {}).values()
         assert {queue["name"] for queue in served} >= set(declared_queues())
         with running(developing, "python", "manage.py", "relay"):
