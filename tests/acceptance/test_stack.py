@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.stackrun import StackRun, parents_of_all, until
+from tests.stackrun import StackRun, command_line, parents_of_all, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -143,4 +143,8 @@ def test_nothing_is_left_after_kill_9(stack: StackRun) -> None:
     assert len(processes) >= len(PROCESSES) + 2, "gunicorn's workers are children of a child"
     stack.signal(signal.SIGKILL)
     stack.ends()
-    until(lambda: not processes & set(parents_of_all()), within=5)
+    until(
+        lambda: not processes & set(parents_of_all()),
+        within=5,
+        story=lambda: [command_line(pid) for pid in processes & set(parents_of_all())],
+    )

@@ -79,7 +79,8 @@ class Composition:
         }
         front = Service("front", interpolated(environment)["services"]["front"])
         self.services = {**ours(environment), "front": front}
-        del self.services["publisher"]  # it needs a broker outside the shop: tests/integration/test_streams_process.py
+        # They need a broker outside the shop: tests/integration/test_streams_process.py and test_inbox_brokers.py.
+        del self.services["publisher"], self.services["receiver"]
         self.servers = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "BROKER_URL": redis_url}
         self.processes = {name: self._process(service) for name, service in self.services.items()}
 
