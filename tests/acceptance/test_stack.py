@@ -145,6 +145,6 @@ def test_nothing_is_left_after_kill_9(stack: StackRun) -> None:
     stack.ends()
     until(
         lambda: not processes & set(parents_of_all()),
-        within=5,
+        within=15,
         story=lambda: [command_line(pid) for pid in processes & set(parents_of_all())],
     )
