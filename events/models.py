@@ -304,6 +304,11 @@ class Measure(models.Model):
     process = models.CharField(max_length=36, blank=True)
     value = models.FloatField()
     at = models.DateTimeField()
+    exemplar_trace_id = models.CharField(  # noqa: DJ001  null with the two below
+        max_length=32, null=True, help_text="Of a bucket: the sampled trace that had the value below"
+    )
+    exemplar_value = models.FloatField(null=True)
+    exemplar_at = models.DateTimeField(null=True)
 
     class Meta:
         default_permissions = ()

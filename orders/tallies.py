@@ -5,6 +5,7 @@ from __future__ import annotations
 from events.db.query import execute
 from events.log.tally import tally
 from events.metrics.declare import Counter, Histogram, Memory
+from events.tracing.spans import recording
 from orders.selectors import REASONS
 
 PERSON, OTHER = "person", "other"
@@ -41,20 +42,22 @@ WHERE type = 'payment.refunded' AND position > %s AND position <= %s GROUP BY 1
 # The same, and for each one lookup of the first event of its stream.
 CONFIRMED_ORDERS = """
 SELECT confirmed.currency, count(*), sum(confirmed.amount)::float8,
-       array_agg(extract(epoch FROM confirmed.time - created.time)::float8)
+       array_agg(extract(epoch FROM confirmed.time - created.time)::float8),
+       coalesce(array_agg(created.traceparent) FILTER (WHERE %s), '{}')
 FROM (SELECT stream, time, data -> 'total' ->> 'currency' AS currency,
              (data -> 'total' ->> 'amount')::numeric AS amount
       FROM events_storedevent WHERE type = 'order.confirmed' AND position > %s AND position <= %s OFFSET 0) confirmed
-CROSS JOIN LATERAL (SELECT time FROM events_storedevent first
+CROSS JOIN LATERAL (SELECT time, traceparent FROM events_storedevent first
                     WHERE first.stream = confirmed.stream AND first.stream_version = 1 OFFSET 0) created
 GROUP BY 1
 """
 NEVER_CONFIRMED = """
-SELECT coalesce(array_agg(extract(epoch FROM cancelled.time - created.time)::float8), '{}')
+SELECT coalesce(array_agg(extract(epoch FROM cancelled.time - created.time)::float8), '{}'),
+       coalesce(array_agg(created.traceparent) FILTER (WHERE %s), '{}')
 FROM (SELECT stream, time FROM events_storedevent
       WHERE type = 'order.cancelled' AND position > %s AND position <= %s
         AND data ->> 'wasConfirmed' IS DISTINCT FROM 'true' OFFSET 0) cancelled
-CROSS JOIN LATERAL (SELECT time FROM events_storedevent first
+CROSS JOIN LATERAL (SELECT time, traceparent FROM events_storedevent first
                     WHERE first.stream = cancelled.stream AND first.stream_version = 1 OFFSET 0) created
 """
 
@@ -69,9 +72,9 @@ def count_orders(after: int, until: int, into: Memory) -> None:
         CANCELLED.add(number, reason, into=into)
     for currency, amount in execute(REFUNDED_BY_CURRENCY, [after, until]):
         REFUNDED.add(amount, currency, into=into)
-    for currency, number, amount, seconds in execute(CONFIRMED_ORDERS, [after, until]):
+    for currency, number, amount, seconds, traces in execute(CONFIRMED_ORDERS, [recording(), after, until]):
         CONFIRMED.add(number, currency, into=into)
         REVENUE.add(amount, currency, into=into)
-        SETTLING.observe_all(seconds, "confirmed", into=into)
-    for (seconds,) in execute(NEVER_CONFIRMED, [after, until]):
-        SETTLING.observe_all(seconds, "cancelled", into=into)
+        SETTLING.observe_all(seconds, "confirmed", into=into, traces=traces)
+    for seconds, traces in execute(NEVER_CONFIRMED, [recording(), after, until]):
+        SETTLING.observe_all(seconds, "cancelled", into=into, traces=traces)

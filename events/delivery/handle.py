@@ -261,15 +261,20 @@ def _handle(
             took = time.monotonic() - since
             done = [one for one in taken if one.id not in bad]
             execute(sql.DONE, [[one.id for one in done]])
-            measures.handled(subscriber, [one.age for one in done], since, took)
+            measures.handled(subscriber, [one.age for one in done], since, took, _traces(done))
     else:
         taken, since = _take(subscriber, ids, unfinished), time.monotonic()
         bad = _call(subscriber, taken)
         took = time.monotonic() - since
         done = [one for one in taken if one.id not in bad]
         ours = {id_ for (id_,) in retry_on_disconnect(execute)(sql.DONE_UNDER_LEASE, [[one.id for one in done], lease])}
-        measures.handled(subscriber, [one.age for one in done if one.id in ours], since, took)
+        done = [one for one in done if one.id in ours]
+        measures.handled(subscriber, [one.age for one in done], since, took, _traces(done))
     return bad
+
+
+def _traces(taken: Sequence[Taken]) -> Sequence[str]:
+    return [one.context.traceparent for one in taken] if recording() else ()
 
 
 def _take(subscriber: Subscriber, ids: Sequence[int], unfinished: _Unfinished) -> list[Taken]:

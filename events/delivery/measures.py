@@ -10,6 +10,7 @@ from django.db import transaction
 
 from events.declare.subscribers import Subscriber, subscribers
 from events.metrics.declare import SECONDS, Counter, Histogram, Moment
+from events.tracing.spans import was_sampled
 
 OF = ("subscriber",)
 AGES = (*SECONDS, 86_400.0)
@@ -46,17 +47,22 @@ LAST_CONSUMED = Moment(
 )
 
 
-def handled(subscriber: Subscriber, ages: Sequence[float], taken_at: float, call_seconds: float) -> None:
-    """Counts after the commit. `ages`: seconds since each delivery was created, at the monotonic time `taken_at`."""
+def handled(
+    subscriber: Subscriber, ages: Sequence[float], taken_at: float, call_seconds: float, traces: Sequence[str] = ()
+) -> None:
+    """Counts after the commit. `ages`: seconds since each delivery was created, at the monotonic time `taken_at`.
+
+    `traces`: the context of each event, where traces are recorded.
+    """
     if ages:
-        transaction.on_commit(partial(_handled, subscriber.name, ages, taken_at, call_seconds))
+        transaction.on_commit(partial(_handled, subscriber.name, ages, taken_at, call_seconds, traces))
 
 
-def _handled(name: str, ages: Sequence[float], taken_at: float, call_seconds: float) -> None:
+def _handled(name: str, ages: Sequence[float], taken_at: float, call_seconds: float, traces: Sequence[str]) -> None:
     since = time.monotonic() - taken_at
     HANDLED.add(len(ages), name)
-    CRITICAL.observe_all([age + since for age in ages], name)
-    HANDLING.observe(call_seconds, name)
+    CRITICAL.observe_all([age + since for age in ages], name, traces=traces)
+    HANDLING.observe(call_seconds, name, trace=next(filter(was_sampled, traces), ""))
 
 
 def failed(subscriber: Subscriber, *, retried: int, dead: int) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from events.errors import DeclarationError
 from events.metrics.memory import Memory, here
+from events.tracing.spans import is_sampled, trace_id_of
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+\Z")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
@@ -74,20 +75,42 @@ class Histogram(Metric):
         """The names of the buckets: their upper bounds."""
         return self._parts  # type: ignore[attr-defined,no-any-return]
 
-    def observe(self, value: float, *labels: str, times: int = 1, into: Memory = here) -> None:
-        """`times`: how many had this value. A negative value, of clocks that differ, counts as 0."""
+    def observe(self, value: float, *labels: str, times: int = 1, into: Memory = here, trace: str = "") -> None:
+        """`times`: how many had this value. A negative value, of clocks that differ, counts as 0.
+
+        `trace`: the context in which it took so long; if that is sampled, its trace becomes the bucket's exemplar.
+        """
         self._check(labels)
+        if trace:
+            self._exemplify((value,), labels, (trace,), into)
         part = self.parts[bisect_left(self.bounds, value)]
         into.add_all(self.name, labels, ((part, float(times)),), value * times if value > 0 else 0.0)
 
-    def observe_all(self, values: Iterable[float], *labels: str, times: int = 1, into: Memory = here) -> None:
-        """Each value counts `times` times. A negative value, of clocks that differ, counts as 0."""
+    def observe_all(
+        self, values: Sequence[float], *labels: str, times: int = 1, into: Memory = here, traces: Sequence[str] = ()
+    ) -> None:
+        """Each value counts `times` times. A negative value, of clocks that differ, counts as 0.
+
+        `traces`: the context of each value, or none at all.
+        """
         self._check(labels)
+        if traces:
+            self._exemplify(values, labels, traces, into)
         counts, total, bounds = [0.0] * (len(self.bounds) + 1), 0.0, self.bounds
         for value in values:
             counts[bisect_left(bounds, value)] += times
             total += value if value > 0 else 0.0
         into.add_all(self.name, labels, zip(self.parts, counts, strict=True), total * times)
+
+    def _exemplify(self, values: Sequence[float], labels: Labels, traces: Sequence[str], into: Memory) -> None:
+        """The last value of each bucket whose trace is sampled."""
+        found = {
+            self.parts[bisect_left(self.bounds, value)]: (trace_id_of(trace), max(value, 0.0))
+            for value, trace in zip(values, traces, strict=True)
+            if is_sampled(trace)
+        }
+        if found:
+            into.exemplify(self.name, labels, found)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -21,7 +23,7 @@ from events.db.query import execute
 from events.db.time_limit import limited
 from events.errors import TimeLimitExceeded
 from events.metrics import sql
-from events.metrics.memory import VALUE, Key, Memory, here
+from events.metrics.memory import VALUE, Exemplar, Key, Memory, here
 
 log = structlog.get_logger(__name__)
 
@@ -40,17 +42,28 @@ Reports = Mapping[tuple[str, tuple[str, ...]], float]
 
 def write(memory: Memory = here) -> None:
     """Adds what `memory` holds to the totals. If that fails, it keeps it and raises DatabaseError or InterfaceError."""
-    counts, ages = memory.take()
+    taken = memory.take()
     try:
         with transaction.atomic():
-            _send(sql.ADD, counts, process="")
-            _send(sql.HAPPENED, ages)
+            _send(sql.ADD, taken.counts, **_columns_of(taken.counts, taken.exemplars))
+            _send(sql.HAPPENED, taken.ages)
     except (DatabaseError, InterfaceError):
-        memory.put_back(counts)
+        memory.put_back(taken)
         raise
 
 
-def _send(statement: str, numbers: Mapping[Key, float], **more: str) -> None:
+def _columns_of(counts: Mapping[Key, float], exemplars: Mapping[Key, Exemplar]) -> dict[str, list[Any]]:
+    """The exemplar of each count; most have none. `ages` are seconds."""
+    now = time.monotonic()
+    found = [exemplars.get(key) for key in counts]
+    return {
+        "traces": [one and one.trace_id for one in found],
+        "seen": [one and one.value for one in found],
+        "ages": [one and now - one.at for one in found],
+    }
+
+
+def _send(statement: str, numbers: Mapping[Key, float], **more: Any) -> None:
     if not numbers:
         return
     columns = {

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 SUM = "sum"
@@ -25,6 +25,22 @@ class Key(NamedTuple):
     part: str
 
 
+class Exemplar(NamedTuple):
+    """A sampled trace whose value is in a bucket. `at` is a monotonic time."""
+
+    trace_id: str
+    value: float
+    at: float
+
+
+class Taken(NamedTuple):
+    """What a memory held: counts, for each moment its age in seconds, and the latest exemplar of each bucket."""
+
+    counts: Mapping[Key, float]
+    ages: Mapping[Key, float]
+    exemplars: Mapping[Key, Exemplar]
+
+
 class Memory:
     """Counts of one process, or of one transaction. Its methods may be called from any thread."""
 
@@ -32,6 +48,7 @@ class Memory:
         self._lock = threading.Lock()
         self._counts: dict[Key, float] = defaultdict(float)
         self._moments: dict[Key, float] = {}
+        self._exemplars: dict[Key, Exemplar] = {}
 
     def add(self, metric: str, labels: tuple[str, ...], number: float) -> None:
         with self._lock:
@@ -45,23 +62,32 @@ class Memory:
                     self._counts[Key(metric, labels, part)] += number
             self._counts[Key(metric, labels, SUM)] += total
 
+    def exemplify(self, metric: str, labels: tuple[str, ...], by_part: Mapping[str, tuple[str, float]]) -> None:
+        """A trace id and a value for each of these buckets, in place of those that it has."""
+        now = time.monotonic()
+        with self._lock:
+            for part, (trace_id, value) in by_part.items():
+                self._exemplars[Key(metric, labels, part)] = Exemplar(trace_id, value, now)
+
     def happened(self, metric: str, labels: tuple[str, ...]) -> None:
         with self._lock:
             self._moments[Key(metric, labels, LAST)] = time.monotonic()
 
-    def take(self) -> tuple[dict[Key, float], dict[Key, float]]:
-        """Everything counted since the last call, and for each moment its age in seconds."""
+    def take(self) -> Taken:
+        """Everything since the last call."""
         now = time.monotonic()
         with self._lock:
             counts, self._counts = self._counts, defaultdict(float)
             moments, self._moments = self._moments, {}
-        return dict(counts), {key: now - at for key, at in moments.items()}
+            exemplars, self._exemplars = self._exemplars, {}
+        return Taken(dict(counts), {key: now - at for key, at in moments.items()}, exemplars)
 
-    def put_back(self, counts: dict[Key, float]) -> None:
-        """What could not be written is written next time."""
+    def put_back(self, taken: Taken) -> None:
+        """Counts and exemplars that could not be written are written next time."""
         with self._lock:
-            for key, number in counts.items():
+            for key, number in taken.counts.items():
                 self._counts[key] += number
+            self._exemplars = {**taken.exemplars, **self._exemplars}
 
     def forget(self) -> None:
         """For the child of a fork, whose parent writes what it has counted itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from events.db.query import execute
 from events.metrics import sql
@@ -11,10 +12,18 @@ from events.metrics.flush import SILENT_AFTER
 from events.metrics.memory import LAST, SUM, VALUE
 from web.typed import decoder
 
-__all__ = ["LAST", "SUM", "VALUE", "reported", "sums", "totals"]
+__all__ = ["LAST", "SUM", "VALUE", "Stored", "exemplars", "reported", "sums", "totals"]
 
 Labels = tuple[str, ...]
 TEXTS = decoder(list[str])
+
+
+class Stored(NamedTuple):
+    """An exemplar: a value in a bucket, and the trace that it is from. `at` is in seconds since 1970."""
+
+    trace_id: str
+    value: float
+    at: float
 
 
 def totals() -> Mapping[str, Mapping[Labels, Mapping[str, float]]]:
@@ -30,6 +39,14 @@ def sums(metrics: Iterable[str]) -> Mapping[str, Mapping[str, float]]:
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for metric, part, value in execute(sql.SUMS, [list(metrics)]):
         found[metric][part] = value
+    return found
+
+
+def exemplars() -> Mapping[str, Mapping[Labels, Mapping[str, Stored]]]:
+    """By metric and labels: the latest of each bucket. One statement."""
+    found: dict[str, dict[Labels, dict[str, Stored]]] = defaultdict(lambda: defaultdict(dict))
+    for metric, labels, part, *columns in execute(sql.EXEMPLARS, []):
+        found[metric][_labels(labels)][part] = Stored(*columns)
     return found
 
 

@@ -1,14 +1,21 @@
 """SQL statements on the stored counts. The table has one row per number, a few thousand at most."""
 
-# Sorted keys, so that two processes that write concurrently cannot deadlock.
+# Sorted keys, so that two processes that write concurrently cannot deadlock. A bucket keeps its exemplar until another
+# one comes; the age of that is in seconds.
 ADD = """
-INSERT INTO events_measure AS stored (metric, labels, part, process, value, at)
-SELECT metric, labels, part, %(process)s, value, clock_timestamp()
-FROM unnest(%(metrics)s::text[], %(labels)s::text[], %(parts)s::text[], %(values)s::float8[])
-     AS new (metric, labels, part, value)
+INSERT INTO events_measure AS stored (metric, labels, part, process, value, at, exemplar_trace_id, exemplar_value,
+                                      exemplar_at)
+SELECT metric, labels, part, '', value, clock_timestamp(), trace_id, seen,
+       clock_timestamp() - make_interval(secs => age)
+FROM unnest(%(metrics)s::text[], %(labels)s::text[], %(parts)s::text[], %(values)s::float8[], %(traces)s::text[],
+            %(seen)s::float8[], %(ages)s::float8[])
+     AS new (metric, labels, part, value, trace_id, seen, age)
 ORDER BY metric, labels, part
 ON CONFLICT (metric, labels, part, process) DO UPDATE
-SET at = excluded.at, value = stored.value + excluded.value
+SET at = excluded.at, value = stored.value + excluded.value,
+    exemplar_trace_id = coalesce(excluded.exemplar_trace_id, stored.exemplar_trace_id),
+    exemplar_value = coalesce(excluded.exemplar_value, stored.exemplar_value),
+    exemplar_at = coalesce(excluded.exemplar_at, stored.exemplar_at)
 """
 
 # Values are ages in seconds; the row keeps the latest moment.
@@ -40,6 +47,11 @@ DELETE FROM events_measure WHERE process <> '' AND at < clock_timestamp() - make
 """
 
 TOTALS = "SELECT metric, labels, part, value FROM events_measure WHERE process = ''"
+
+EXEMPLARS = """
+SELECT metric, labels, part, exemplar_trace_id, exemplar_value, extract(epoch FROM exemplar_at)::float8
+FROM events_measure WHERE exemplar_trace_id IS NOT NULL
+"""
 
 REPORTED = """
 SELECT metric, labels, sum(value) FROM events_measure

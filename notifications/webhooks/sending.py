@@ -257,7 +257,7 @@ def _conclude(lease: UUID, results: Sequence[CallResult]) -> None:
 
 def _count(results: Sequence[CallResult]) -> None:
     for one in results:
-        ATTEMPTS.observe(one.answer.milliseconds / 1000, OUTCOMES[one.state])
+        ATTEMPTS.observe(one.answer.milliseconds / 1000, OUTCOMES[one.state], trace=one.call.traceparent)
 
 
 def _delay(result: CallResult) -> float:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.samples import Exemplar
 
 from events.metrics.declare import Counter, Histogram, Moment, Reported, declared
-from events.metrics.reading import LAST, SUM, VALUE, reported, totals
+from events.metrics.reading import LAST, SUM, VALUE, Stored, exemplars, reported, totals
+from events.tracing.spans import recording
 
 Labels = tuple[str, ...]
 Parts = Mapping[str, float]
+Exemplars = Mapping[str, Stored]
 
 
 def gauge(name: str, what: str, labels: Iterable[str], values: Iterable[tuple[Labels, float | None]]) -> Metric:
@@ -23,14 +26,15 @@ def gauge(name: str, what: str, labels: Iterable[str], values: Iterable[tuple[La
 
 
 def counted() -> Iterator[Metric]:
-    """All metrics that processes count, as totals of all processes. Two statements."""
+    """All metrics that processes count, as totals of all processes. Two statements; three where traces are recorded."""
     stored, said = totals(), reported()
+    seen = exemplars() if recording() else {}
     for one in declared():
         series: Mapping[Labels, Parts] = {**{labels: {} for labels in one.known()}, **stored.get(one.name, {})}
         if isinstance(one, Counter):
             yield _counter(one, series)
         elif isinstance(one, Histogram):
-            yield _histogram(one, series)
+            yield _histogram(one, series, seen.get(one.name, {}))
         elif isinstance(one, Moment):
             yield gauge(one.name, one.meaning, one.labels, ((of, parts.get(LAST)) for of, parts in series.items()))
         elif isinstance(one, Reported):
@@ -44,11 +48,23 @@ def _counter(one: Counter, series: Mapping[Labels, Parts]) -> Metric:
     return family
 
 
-def _histogram(one: Histogram, series: Mapping[Labels, Parts]) -> Metric:
+def _histogram(one: Histogram, series: Mapping[Labels, Parts], seen: Mapping[Labels, Exemplars]) -> Metric:
     family = HistogramMetricFamily(one.name, one.meaning, labels=one.labels)
     for of, parts in sorted(series.items()):
-        family.add_metric(of, _cumulative(one, parts), parts.get(SUM, 0.0))
+        family.add_metric(of, _with_exemplars(_cumulative(one, parts), seen.get(of, {})), parts.get(SUM, 0.0))
     return family
+
+
+def _with_exemplars(
+    buckets: list[tuple[str, float]], seen: Exemplars
+) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
+    """Only OpenMetrics shows them."""
+    return [
+        (part, number, Exemplar({"trace_id": one.trace_id}, one.value, one.at))
+        if (one := seen.get(part))
+        else (part, number)
+        for part, number in buckets
+    ]
 
 
 def _cumulative(one: Histogram, parts: Parts) -> list[tuple[str, float]]:

@@ -1,7 +1,8 @@
 """`/metrics` for Prometheus: one address for all processes, because all totals are in the database.
 
 Counters and histograms are read from the rows that processes add to (docs/decisions/0057); gauges are computed from
-rows at the time of the request (docs/decisions/0034). Only clients in METRICS_NETWORKS get an answer.
+rows at the time of the request (docs/decisions/0034). Only clients in METRICS_NETWORKS get an answer. Those that
+prefer OpenMetrics' format get that, with exemplars.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, exposition
 from prometheus_client.core import Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from events.db.patience import connecting_within
 from events.live import hub
@@ -58,6 +59,8 @@ SECTIONS: Mapping[str, Section] = {
 }
 PATIENCE = 2.0
 """Seconds that a scrape waits for a connection to the database."""
+OPENMETRICS = "application/openmetrics-text"
+TEXT = frozenset({"text/plain", "text/*", "*/*"})
 
 
 @never_cache
@@ -70,10 +73,31 @@ def metrics(request: HttpRequest) -> HttpResponse:
     registry.register(Installation())
     try:
         with connecting_within(PATIENCE):
-            return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+            return _answer(request, registry)
     except Error as error:
         log.warning("metrics not available; the database is unreachable", error=str(error))
         return problem(request, 503, "unavailable", "The database is unavailable. Try again later.")
+
+
+def _answer(request: HttpRequest, registry: CollectorRegistry) -> HttpResponse:
+    """In OpenMetrics' format if the client prefers it to plain text, as Prometheus does."""
+    if _prefers_openmetrics(request):
+        body = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        content_type = openmetrics.CONTENT_TYPE_LATEST
+    else:
+        body, content_type = exposition.generate_latest(registry), exposition.CONTENT_TYPE_LATEST
+    response = HttpResponse(body, content_type=content_type)
+    response["Vary"] = "Accept"
+    return response
+
+
+def _prefers_openmetrics(request: HttpRequest) -> bool:
+    """Whatever version it names: Django's own choice compares the parameters too, of which Prometheus sends many."""
+    for accepted in request.accepted_types:  # the preferred ones first
+        name = f"{accepted.main_type}/{accepted.sub_type}"
+        if name in TEXT or name == OPENMETRICS:
+            return name == OPENMETRICS
+    return False
 
 
 def _is_allowed(address: str | None) -> bool:

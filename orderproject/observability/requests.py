@@ -9,6 +9,7 @@ from itertools import product
 from django.http import HttpRequest, HttpResponse
 
 from events.metrics.declare import Histogram
+from events.tracing.spans import recording
 from orderproject.api.paths import API, PROBES, is_of_the_admin, is_of_the_api
 
 PLACING = (f"{API}v1/orders/", f"{API}v1/orders/bulk/")
@@ -35,7 +36,9 @@ class MeasuringMiddleware:
         began = time.perf_counter()
         response = self.get_response(request)
         if request.path not in PROBES:
-            REQUEST.observe(time.perf_counter() - began, kind_of(request), f"{response.status_code // 100}xx")
+            kind, took = kind_of(request), time.perf_counter() - began
+            trace = response.get("traceparent", "") if recording() and kind != OTHER else ""
+            REQUEST.observe(took, kind, f"{response.status_code // 100}xx", trace=trace)
         return response
 
 

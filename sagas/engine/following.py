@@ -86,7 +86,8 @@ def _perform(action: DatabaseAction, calls: Sequence[Call], contexts: Mapping[st
         refusals = action.perform(calls) or {}
     performed = [_performed(call, refusals) for call in calls]
     took = time.monotonic() - since
-    measures.performed(calls[0].step, ((one.state.value, took) for one in performed))
+    ends = zip(calls, performed, strict=True)
+    measures.performed(calls[0].step, ((one.state.value, took, call.traceparent) for call, one in ends))
     shown.ended(action, [(call, one.code) for call, one in zip(calls, performed, strict=True)], began)
     return performed
 

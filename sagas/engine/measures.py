@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from django.db import transaction
 
 from events.metrics.declare import SECONDS, Counter, Histogram
+from events.tracing.spans import recording
 from sagas.definition import definitions
 from sagas.plan import RunState
 
@@ -33,22 +34,27 @@ FAILURES = Counter(
 )  # fmt: skip
 
 
-def ended(rows: Iterable[tuple[str, str, float]]) -> None:
-    """Runs that have ended: saga, state, and seconds since their start."""
-    by_end: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for saga, state, seconds in rows:
-        by_end[saga, state].append(seconds)
-    for labels, values in by_end.items():
-        transaction.on_commit(partial(RUN.observe_all, values, *labels))
+def ended(rows: Iterable[tuple[str, str, float, str]]) -> None:
+    """Runs that have ended: saga, state, seconds since their start, and trace context."""
+    by_end: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
+    for saga, state, seconds, trace in rows:
+        by_end[saga, state].append((seconds, trace))
+    for labels, ends in by_end.items():
+        _observe_after_commit(RUN, labels, ends)
 
 
-def performed(step: str, ends: Iterable[tuple[str, float]]) -> None:
-    """One step of many runs: the state of each afterwards, and the seconds that it took."""
-    by_state: dict[str, list[float]] = defaultdict(list)
-    for state, seconds in ends:
-        by_state[state].append(seconds)
-    for state, values in by_state.items():
-        transaction.on_commit(partial(STEP.observe_all, values, step, state))
+def performed(step: str, ends: Iterable[tuple[str, float, str]]) -> None:
+    """One step of many runs: the state of each afterwards, the seconds that it took, and the run's trace context."""
+    by_state: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for state, seconds, trace in ends:
+        by_state[state].append((seconds, trace))
+    for state, of_state in by_state.items():
+        _observe_after_commit(STEP, (step, state), of_state)
+
+
+def _observe_after_commit(histogram: Histogram, labels: tuple[str, ...], ends: Sequence[tuple[float, str]]) -> None:
+    traces = [trace for _, trace in ends] if recording() else ()
+    transaction.on_commit(partial(histogram.observe_all, [seconds for seconds, _ in ends], *labels, traces=traces))
 
 
 def failed(step: str, states: Iterable[str]) -> None:

@@ -117,7 +117,7 @@ def _lease(action: NetworkAction, step: Step, undo: bool, run_ids: Sequence[UUID
         lease = replace(lease, spans=StepSpans(action, [one.call for one in calls]))
     idle = [Outcome(call.run_id, steps.success(undo)) for call in taken.calls if call.subject not in loaded]
     concluded = steps.conclude(step.name, undo, id_, idle, locked=False)
-    measures.performed(step.name, ((steps.success(undo).value, 0.0) for _ in concluded))
+    measures.performed(step.name, ((steps.success(undo).value, 0.0, "") for _ in concluded))
     shown.ended(action, [(call, "") for call in taken.calls if call.run_id in concluded], time.time())
     return Leased(lease, calls, concluded)
 
@@ -204,7 +204,11 @@ def _save_in_one_transaction(
         ours = [answer for answer in answers if answer.call.run_id in states]
         measures.performed(
             lease.step,
-            ((one.state.value, lease.seconds.get(one.run_id, 0.0)) for one in outcomes if one.run_id in states),
+            (
+                (one.state.value, lease.seconds.get(one.run_id, 0.0), answer.call.traceparent)
+                for answer, one in zip(answers, outcomes, strict=True)
+                if one.run_id in states
+            ),
         )
         if ours:
             contexts = lease.spans.below(lease.contexts) if lease.spans else lease.contexts

@@ -113,7 +113,7 @@ UPDATE sagas_sagarun run SET state = new.state, wake_at = NULL,
        finished_at = CASE WHEN new.state <> 'stuck' THEN now() END
 FROM unnest(%(finished)s::uuid[], %(ends)s::text[]) AS new (id, state)
 WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(finished)s::uuid[])))
-RETURNING run.saga, run.state, extract(epoch FROM clock_timestamp() - run.started_at)::float8
+RETURNING run.saga, run.state, extract(epoch FROM clock_timestamp() - run.started_at)::float8, run.traceparent
 """)
 
 # An order that comes alone ends with both.
