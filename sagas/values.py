@@ -36,7 +36,7 @@ class Call(msgspec.Struct, frozen=True):
     traceparent: str = ""
     """The trace context of its run."""
     repaired: bool = False
-    """The step failed before, even if an operator has set its attempts back."""
+    """The step failed or was postponed before: a postponement costs no attempt, and an operator may set them back."""
 
     @property
     def is_again(self) -> bool:

@@ -27,25 +27,32 @@ recorded AS ({INSERT_EVENTS} SELECT {EVENT_COLUMNS} FROM {{gate}}
 delivered AS ({_DELIVERIES.format(recorded="recorded")})
 """  # noqa: S608  names of columns, no input  # nosec B608
 
-# What a relay that records spans asks of each delivery: the context of its event if that is sampled, and whether the
-# delivery was tried before (even if an operator has set its attempts back) or belongs to a replay. Two looks by index.
-_AGAIN = "(attempts > 0 OR replay_id IS NOT NULL OR EXISTS (SELECT FROM events_attempt WHERE delivery_id = {id}))"
-_TRACED = (
-    "CASE WHEN %(traced)s THEN (SELECT traceparent FROM events_storedevent"  # noqa: S608  no input  # nosec B608
-    " WHERE position = {event} AND traceparent ~ '[13579bdf]$') END,"
-    f" CASE WHEN %(traced)s THEN {_AGAIN} END"
+# Whether a handler had the delivery before: it failed (even if an operator has set its attempts back), was sent and
+# then postponed or not answered for, or belongs to a replay. `leases` counts the present one. One look by index.
+_AGAIN = """
+(attempts > 0 OR leases > 1 OR replay_id IS NOT NULL OR EXISTS (SELECT FROM events_attempt WHERE delivery_id = {id}))
+"""
+# What a relay that records spans asks of each delivery: the context of its event if that is sampled, and whether it is
+# claimed again. One look by primary key.
+_CONTEXT = (
+    "CASE WHEN %(traced)s THEN (SELECT traceparent FROM events_storedevent"
+    " WHERE position = {event} AND traceparent ~ '[13579bdf]$') END"
 )
 
 # Plan: per subscriber an index scan on delivery_due in index order, however many rows are due. Rows that another relay
 # has locked are skipped.
 # Deliveries of `inline` subscribers are handled in the claim's transaction: the row lock protects them, so they need no
 # lease. Those that were leased before may be poison; they get a lease and are handled after the commit.
+# A delivery is due before it is created, by the start of its transaction. So one that is due later was touched: it was
+# claimed, postponed or released.
 CLAIM = Keyed(f"""
 WITH due AS MATERIALIZED (
     SELECT delivery.*, subscriber = ANY(%(inline)s) AND leases = 0 AS inline
     FROM unnest(%(subscribers)s::text[]) AS listening (name)
     CROSS JOIN LATERAL (
-        SELECT id, subscriber, event_id, leases, attempts, replay_id FROM events_delivery
+        SELECT id, subscriber, event_id, leases,
+               CASE WHEN %(traced)s THEN due_at > created_at OR replay_id IS NOT NULL END AS again
+        FROM events_delivery
         WHERE state = 'pending' AND subscriber = listening.name AND due_at <= now() AND stream IS NULL
         ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ) AS delivery
@@ -54,7 +61,7 @@ WITH due AS MATERIALIZED (
     SET due_at = now() + make_interval(secs => %(seconds)s), lease = %(lease)s, leases = leases + 1
     WHERE id = ANY(ARRAY(SELECT id FROM due WHERE NOT inline))
 )
-SELECT id, subscriber, event_id, leases + 1, {_TRACED.format(event="due.event_id", id="due.id")} FROM due
+SELECT id, subscriber, event_id, leases + 1, {_CONTEXT.format(event="due.event_id")}, again FROM due
 """)  # noqa: S608  names of columns, no input  # nosec B608
 
 # Undoes the claim of deliveries that could not be sent. If a message was sent after all, its lease is no longer valid.
@@ -76,7 +83,8 @@ WHERE id = ANY(ARRAY(
         WHERE earlier.subscriber = later.subscriber AND earlier.stream = later.stream AND earlier.id < later.id
           AND (earlier.state = 'dead' OR earlier.state = 'pending' AND (earlier.due_at > now() OR earlier.leases > 0)))
     ORDER BY id LIMIT %(limit)s FOR UPDATE))
-RETURNING id, subscriber, event_id, leases, {_TRACED.format(event="events_delivery.event_id", id="events_delivery.id")}
+RETURNING id, subscriber, event_id, leases, {_CONTEXT.format(event="events_delivery.event_id")},
+          CASE WHEN %(traced)s THEN {_AGAIN.format(id="events_delivery.id")} END
 """  # noqa: S608  names of columns, no input  # nosec B608
 
 LOCK_ORDERED = "SELECT pg_try_advisory_xact_lock(hashtextextended('events.ordered:' || %s, 0))"

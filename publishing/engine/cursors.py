@@ -41,6 +41,8 @@ class Held:
     lease: UUID
     confirmed: set[int] = field(default_factory=set)
     """What was confirmed of a batch whose rest failed: it is not published again."""
+    tried: int = 0
+    """The last position that this process has tried to publish: up to there, what is not confirmed is tried again."""
     not_before: float = 0.0
     """The time, by the monotonic clock, of the next attempt after a failure."""
     renewed: float = field(default_factory=time.monotonic)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from events.tracing import names
 from events.tracing.spans import Kind, Span, begin, begin_cohort, end, end_all, error_type, shape
+from publishing.engine.cursors import Held
 from publishing.engine.publisher import Outcome
 from publishing.engine.records import Record
 
@@ -13,17 +14,20 @@ UNCONFIRMED = "unconfirmed"
 
 
 class Publishing:
-    """One batch. `again`: its events were refused before, or are published a second time by a backfill."""
+    """One batch. `again`: its events were refused before, or are published a second time by a backfill.
 
-    def __init__(self, publisher: str, records: Sequence[Record], *, again: bool) -> None:
+    So are those that the cursor has tried before it lost the broker.
+    """
+
+    def __init__(self, cursor: Held, records: Sequence[Record], *, again: bool) -> None:
         of = shape(
-            f"publish {publisher}", Kind.PRODUCER, (names.MESSAGING_SYSTEM, publisher),
+            f"publish {cursor.publisher}", Kind.PRODUCER, (names.MESSAGING_SYSTEM, cursor.publisher),
             (names.MESSAGING_OPERATION_NAME, "publish"), (names.MESSAGING_OPERATION_TYPE, "send"),
         )  # fmt: skip
         self._spans: dict[int, Span] = {}
         for record in records:
             told = ((names.MESSAGING_MESSAGE_ID, record.event_id), (names.MESSAGING_DESTINATION_NAME, record.type))
-            span = begin(record.traceparent, of, *told, again=again)
+            span = begin(record.traceparent, of, *told, again=again or record.position <= cursor.tried)
             if span is not None:
                 self._spans[record.position] = span
         sampled = [record.traceparent for record in records if record.position in self._spans]

@@ -130,7 +130,8 @@ def _send_alone(publisher: Publisher, cursor: Held, line: Iterable[Record], refu
 
 def _publish(publisher: Publisher, cursor: Held, found: Sequence[Record], *, again: bool) -> Outcome:
     cursor.renew()
-    publishing = Publishing(cursor.publisher, found, again=again) if recording() else None
+    publishing = Publishing(cursor, found, again=again) if recording() else None
+    cursor.tried = max(cursor.tried, found[-1].position)
     outcome = publisher.publish(found, DEADLINE)
     if publishing is not None:
         publishing.ended(outcome)

@@ -128,7 +128,7 @@ WHERE run.id = new.id AND run.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
 # A locked step is being performed: skip it.
 TAKE = Keyed("""
 SELECT run.id, coalesce(run.part, run.subject), run.subject, step.attempts, run.reason_code, run.reason,
-       run.correlation_id, run.causation_id, run.actor, run.traceparent, step.error_code NOT IN ('', 'postponed')
+       run.correlation_id, run.causation_id, run.actor, run.traceparent, step.error_code <> ''
 FROM sagas_sagastep step CROSS JOIN LATERAL (SELECT * FROM sagas_sagarun WHERE id = step.run_id OFFSET 0) AS run
 WHERE step.run_id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[]))) AND step.name = %(step)s AND step.state = %(state)s
   AND (step.lease IS NULL OR step.due_at <= now())
@@ -138,7 +138,7 @@ ORDER BY run.id FOR UPDATE OF step SKIP LOCKED
 # The rows are as TAKE's.
 CALLS = """
 SELECT run.id, coalesce(run.part, run.subject), run.subject, step.attempts, run.reason_code, run.reason,
-       run.correlation_id, run.causation_id, run.actor, run.traceparent, step.error_code NOT IN ('', 'postponed')
+       run.correlation_id, run.causation_id, run.actor, run.traceparent, step.error_code <> ''
 FROM sagas_sagastep step JOIN sagas_sagarun run ON run.id = step.run_id
 WHERE step.run_id = ANY(%(ids)s) AND step.name = %(step)s ORDER BY run.id
 """
@@ -160,7 +160,7 @@ WITH free AS MATERIALIZED (
     WHERE run_id = ANY(ARRAY(SELECT run_id FROM free)) AND name = %(step)s RETURNING run_id, attempts, error_code
 )
 SELECT run.id, coalesce(run.part, run.subject), run.subject, leased.attempts, run.reason_code, run.reason,
-       run.correlation_id, run.causation_id, run.actor, run.traceparent, leased.error_code NOT IN ('', 'postponed')
+       run.correlation_id, run.causation_id, run.actor, run.traceparent, leased.error_code <> ''
 FROM leased CROSS JOIN LATERAL (SELECT * FROM sagas_sagarun WHERE id = leased.run_id OFFSET 0) AS run ORDER BY run.id
 """)
 
