@@ -21,7 +21,7 @@ from events.log.context import Context, context_of
 from events.models import StoredEvent
 from events.signals import domain_event
 from events.tracing import names
-from events.tracing.spans import Kind, Shape, Span, begin, end_all, recording, shape
+from events.tracing.spans import Kind, Shape, Span, begin, end_all, recording, shape, trace_id_of, was_sampled
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -119,7 +119,7 @@ def columns_of(events: Numbered, contexts: Sequence[Context] | None = None) -> C
     subjects = subjects_of(event for event, _ in events)
     contexts = contexts or [context_of(subject) for subject in subjects]
     ids, traces = fresh_ids(len(events)), [context.traceparent for context in contexts]
-    spans = _begin_spans(events, ids, traces) if recording() else ()
+    spans = _begin_spans(events, ids, contexts, traces) if recording() else ()
     columns = Columns(
         (
             ids,
@@ -140,15 +140,31 @@ def columns_of(events: Numbered, contexts: Sequence[Context] | None = None) -> C
     return columns
 
 
-def _begin_spans(events: Numbered, ids: Sequence[UUID], traces: list[str]) -> list[Span]:
-    """A span for each traced event; the event carries the span's context, so that what it causes hangs below it."""
-    spans = []
-    for place, (event, _) in enumerate(events):
+def _begin_spans(events: Numbered, ids: Sequence[UUID], contexts: Sequence[Context], traces: list[str]) -> list[Span]:
+    """A span for each traced event; the event carries the span's context, so that what it causes hangs below it.
+
+    A later request about the same subject is a trace of its own: it gets a link to the one in which its stream began.
+    """
+    spans, later = [], []
+    for place, (event, version) in enumerate(events):
         span = begin(traces[place], _shape(event.type), (names.MESSAGING_MESSAGE_ID, str(ids[place])))
         if span is not None:
             traces[place] = span.context
             spans.append(span)
+            if version > 1 and not contexts[place].causation_id:  # no event has caused it, so a request has
+                later.append((event.stream, span))
+    if later:
+        _link_to_beginnings(later)
     return spans
+
+
+def _link_to_beginnings(later: Sequence[tuple[str, Span]]) -> None:
+    """One statement for any number of streams."""
+    began = dict(execute(sql.FIRST_CONTEXTS, [list({stream for stream, _ in later})]))
+    for stream, span in later:
+        context = began.get(stream, "")
+        if was_sampled(context) and trace_id_of(context) != span.trace_id:
+            span.links = (context,)
 
 
 def _shape(type: str) -> Shape:

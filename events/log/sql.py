@@ -24,6 +24,15 @@ SELECT asked.stream, coalesce((
 FROM unnest(%s::text[]) AS asked (stream)
 """)
 
+# Plan: the unique index on (stream, stream_version), one row per stream.
+FIRST_CONTEXTS = """
+SELECT asked.stream, first.traceparent
+FROM unnest(%s::text[]) AS asked (stream)
+CROSS JOIN LATERAL (
+    SELECT traceparent FROM events_storedevent stored
+    WHERE stored.stream = asked.stream AND stored.stream_version = 1 OFFSET 0) AS first
+"""
+
 # The columns of INSERT_EVENTS, for larger statements that insert events as one of their parts.
 EVENT_COLUMNS = INSERT_EVENTS.partition("(")[2].rpartition(")")[0]
 
