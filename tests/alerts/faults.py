@@ -11,7 +11,6 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import psycopg
-from django.conf import settings
 from django.db import connection, transaction
 from redis import Redis
 
@@ -19,6 +18,7 @@ from events.dead_letters import repair
 from events.log.append import emit
 from events.models import DeadMessage, Delivery, DeliveryState
 from inventory.events import INVENTORY
+from orderproject.stack.servers.valkey import EmbeddedValkey
 from orders.events import OrderShipped
 from sagas.models import SagaRun
 from sagas.plan import RunState
@@ -73,7 +73,7 @@ def killed(name: str) -> Callable[[Shop], AbstractContextManager[None]]:
 
 @contextmanager
 def poisoned_event(_: Shop) -> Iterator[None]:
-    """A delivery whose data nobody can read, before its last attempt."""
+    """A delivery with unreadable data, before its last attempt."""
     shipped = OrderShipped(
         order_id=uuid4(), shipment_id=uuid4(), items=(), carrier="DHL", tracking_number="1", complete=True
     )
@@ -87,9 +87,9 @@ def poisoned_event(_: Shop) -> Iterator[None]:
 
 
 @contextmanager
-def bad_message(_: Shop) -> Iterator[None]:
+def bad_message(shop: Shop) -> Iterator[None]:
     """Something that is no message, in the queue of a worker."""
-    with closing(Redis.from_url(settings.BROKER_URL)) as broker:
+    with closing(Redis.from_url(shop.deployment.broker_url)) as broker:
         broker.lpush(str(INVENTORY), "no message")
     yield
     DeadMessage.objects.all().delete()
@@ -116,6 +116,22 @@ def open_writer(_: Shop) -> Iterator[None]:
         other.execute("SELECT nextval(pg_get_serial_sequence('events_storedevent', 'position')), pg_current_xact_id()")
         yield
         other.rollback()
+
+
+def broker_away(valkey: EmbeddedValkey) -> Fault:
+    """The shop's own Valkey is down. Workers may end with it; their supervisor starts them again."""
+
+    @contextmanager
+    def lasting(shop: Shop) -> Iterator[None]:
+        valkey.stop()
+        yield
+        valkey.start()
+        for process in shop.processes.values():
+            if not process.running:
+                process.start()
+                process.wait_ready()
+
+    return Fault("the broker is away", "BrokerUnreachable", lasting)
 
 
 QUICK = (

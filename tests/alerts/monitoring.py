@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from tests.alerts.programs import program
 ROUTES = PROJECT / "deploy" / "alertmanager" / "alertmanager.yml"
 OF_THE_MACHINE = {"DiskAlmostFull", "DiskFillsUp"}
 """They tell of the disks of the machine that runs the tests, which no fault here fills."""
+LONG_WINDOWS = {"6h", "3d"}
+"""Alerts on error budgets over them add up all faults of a test, which follow each other within minutes."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,12 @@ class Monitoring:
         """The names of the alerts that an operator is told of now: firing, and not kept back."""
         query = urlencode({"active": "true", "silenced": "false", "inhibited": "false"})
         told = _json(f"{self.alertmanager}/api/v2/alerts?{query}")
-        return {alert["labels"]["alertname"] for alert in told} - OF_THE_MACHINE
+        return _names(alert["labels"] for alert in told)
 
     def kept_back(self) -> set[str]:
+        """Those that fire, and that an operator is not told of."""
         found = _json(f"{self.prometheus}/api/v1/alerts")["data"]["alerts"]
-        return (
-            {one["labels"]["alertname"] for one in found if one["state"] == "firing"} - self.alerts() - OF_THE_MACHINE
-        )
+        return _names(one["labels"] for one in found if one["state"] == "firing") - self.alerts()
 
     def of_range(self, expression: str, seconds: float) -> list[dict[str, Any]]:
         """The series of an expression over the last seconds, as a panel asks for them. Raises for a bad expression."""
@@ -77,6 +78,10 @@ class Monitoring:
             )
             time.sleep(0.3)
         return time.monotonic() - began
+
+
+def _names(alerts: Iterable[dict[str, str]]) -> set[str]:
+    return {labels["alertname"] for labels in alerts if labels.get("window") not in LONG_WINDOWS} - OF_THE_MACHINE
 
 
 def _json(url: str) -> Any:

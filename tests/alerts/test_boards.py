@@ -22,12 +22,23 @@ FILES = boards.files()
 EVERY = pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
 
 
-def metrics_of(text: str) -> set[str]:
-    return {re.sub(r"_(bucket|count|sum)$", "", name) for name in METRIC.findall(text)}
+ROW = re.compile(r"^\| `([a-z0-9_]+)` \| \w+ \| ([^|]+) \|", re.MULTILINE)
+SELECTOR = re.compile(rf"({METRIC.pattern})\{{([^}}]*)\}}")
 
 
-def documented() -> set[str]:
-    return set(re.findall(r"^\| `([a-z0-9_]+)` \|", (PROJECT / "docs/operations/metrics.md").read_text(), re.MULTILINE))
+def family(name: str) -> str:
+    """The metric to which a series belongs."""
+    return re.sub(r"_(bucket|count|sum)$", "", name)
+
+
+def documented() -> dict[str, set[str]]:
+    """The labels of every metric, by its name."""
+    page = (PROJECT / "docs" / "operations" / "metrics.md").read_text()
+    return {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in ROW.findall(page)}
+
+
+def asked() -> list[str]:
+    return [one.text for one in boards.expressions()] + [rule["expr"] for rule in hurried.rules()]
 
 
 def test_there_is_a_board_for_each_subject() -> None:
@@ -76,9 +87,20 @@ def test_panels_lie_side_by_side(file: Path) -> None:
 
 
 def test_boards_and_rules_use_only_metrics_that_exist() -> None:
-    expressions = [one.text for one in boards.expressions()] + [rule["expr"] for rule in hurried.rules()]
-    used = set().union(*(metrics_of(text) for text in expressions))
-    assert used <= documented()
+    used = {family(name) for text in asked() for name in METRIC.findall(text)}
+    assert used <= documented().keys()
+
+
+def test_boards_and_rules_select_only_by_labels_that_exist() -> None:
+    known = documented()
+    unknown = [
+        (name, label)
+        for text in asked()
+        for name, selected in SELECTOR.findall(text)
+        for label in re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selected)
+        if label not in known[family(name)] | {"le"}
+    ]
+    assert unknown == []
 
 
 # --- Compose -----------------------------------------------------------------------------------------------
@@ -103,8 +125,8 @@ def test_what_prometheus_and_grafana_ask_is_a_service() -> None:
     sources: dict[str, Any] = yaml.safe_load((PROJECT / "deploy/grafana/datasources.yml").read_text())
     targets = [target for job in configured["scrape_configs"] for target in job["static_configs"][0]["targets"]]
     urls = [one["url"] for one in sources["datasources"]]
-    asked = {target.partition(":")[0] for target in targets} | {urlsplit(url).hostname for url in urls}
-    assert asked - {"127.0.0.1"} <= raw()["services"].keys()
+    hosts = {target.partition(":")[0] for target in targets} | {urlsplit(url).hostname for url in urls}
+    assert hosts - {"127.0.0.1"} <= raw()["services"].keys()
 
 
 def test_prometheus_may_read_the_metrics_and_nothing_else_reaches_web_by_its_network() -> None:
