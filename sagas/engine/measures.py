@@ -13,11 +13,16 @@ from events.tracing.spans import recording
 from sagas.definition import definitions
 from sagas.plan import RunState
 
+FAILED = ("retried", "failed", "stuck")
 ENDS = (RunState.DONE, RunState.UNDONE, RunState.STUCK)
 
 
 def _runs() -> list[tuple[str, ...]]:
     return [(saga.name, end.value) for saga in definitions() for end in ENDS]
+
+
+def _failures() -> list[tuple[str, ...]]:
+    return [(step, outcome) for saga in definitions() for step in saga.steps for outcome in FAILED]
 
 
 RUN = Histogram(
@@ -30,7 +35,7 @@ STEP = Histogram(
 )  # fmt: skip
 FAILURES = Counter(
     "sagas_step_failures_total", "Attempts at a step that raised: it is retried, has failed, or its undo is stuck.",
-    ("step", "outcome"),
+    ("step", "outcome"), known=_failures,
 )  # fmt: skip
 
 

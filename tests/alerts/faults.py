@@ -135,10 +135,10 @@ def broker_away(valkey: EmbeddedValkey) -> Fault:
 
 
 QUICK = (
-    Fault("an event is poisoned", "DeadLettersGrowing", poisoned_event),
     Fault("the card processor is away", "BreakerOpen", gateway_outage),
     Fault("the relay hangs", "RelayNotClaiming", frozen("relay")),
     Fault("a worker is killed", "QueueNotConsumed", killed("worker-network")),
+    Fault("an event is poisoned", "DeadLettersGrowing", poisoned_event),
 )
 ALL = (
     *QUICK,

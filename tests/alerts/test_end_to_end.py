@@ -91,7 +91,6 @@ def test_each_fault_raises_its_alert_and_boards_show_data(
     _stays_quiet(watched, QUIET)
     took = _one_by_one(shop, watched, (*ALL, broker_away(valkey))) if EVERYTHING else _in_turn(shop, watched)
     assert watched.broken_rules() == []
-    _boards_have_data(watched)
     if path := os.environ.get("ALERT_REPORT"):
         Path(path).write_text(json.dumps(took))
 
@@ -109,6 +108,7 @@ def _in_turn(shop: Shop, watched: Monitoring) -> dict[str, list[float]]:
     for fault in QUICK:
         took[fault.name] = [_raised(shop, watched, fault, before)]
         before.add(fault.alert)
+    _boards_have_data(watched)
     took["all over"] = [watched.wait_until(lambda alerts: not alerts, OVER_WITHIN)]
     return took
 
@@ -117,6 +117,7 @@ def _one_by_one(shop: Shop, watched: Monitoring, faults: Iterable[Fault]) -> dic
     took = {}
     for fault in faults:
         took[fault.name] = [_raised(shop, watched, fault, set()), _over(watched, fault)]
+    _boards_have_data(watched)
     return took
 
 
@@ -143,9 +144,11 @@ def _raised(shop: Shop, watched: Monitoring, fault: Fault, before: set[str]) -> 
 
 def _boards_have_data(watched: Monitoring) -> None:
     # Nothing is published here, so the gauges of publishers need rows of one.
-    Cursor.objects.create(publisher="kafka", slot=0, slots=1, first=0, position=0)
-    HeldStream.objects.create(publisher="kafka", stream="order/1", position=1, since="2026-01-01T00:00:00Z")
-    time.sleep(3)
+    cursor = Cursor.objects.create(publisher="kafka", slot=0, slots=1, first=0, position=0)
+    held = HeldStream.objects.create(publisher="kafka", stream="order/1", position=1, since="2026-01-01T00:00:00Z")
+    time.sleep(4)
+    held.delete()
+    cursor.delete()
     variables = dict.fromkeys(boards.variables(), ".+")
     empty = [
         f"{one.board}: {one.panel}: {one.text}"
