@@ -54,6 +54,7 @@ PROGRAMS = {
     "streams": Program("bench.streams"),
     "idle": Program("bench.idle", servers=False, once=True),
     "soak": Program("bench.soak", servers=False, once=True),
+    "publishing": Program("bench.publishing", servers=False, once=True),
     "tracing": Program("bench.tracing", servers=False, once=True),
 }
 STORM = ("throughput", Size(2000, 120))

@@ -81,6 +81,13 @@ SCENARIOS = (
         "A backlog of the log is published to Kafka (tansu, in memory) and to RabbitMQ: events per second, each "
         "confirmed by the broker. Afterwards a plain consumer checks that nothing is missing or in the wrong order.",
     ),
+    Scenario(
+        "publishing",
+        "Orders beside publishing",
+        "p50_ms",
+        "Orders that come alone, without brokers and with publishers to Kafka and RabbitMQ, in turn. The brokers share "
+        "the processors.",
+    ),
     Scenario("memory", "Memory", "rss_mib", "Resident memory after ten minutes of load."),
     Scenario(
         "tracing",

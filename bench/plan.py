@@ -11,7 +11,7 @@ from bench.scenarios import SIZES, past_of
 INPROCESS, HTTP = "inprocess", "http"
 COMPARED_OVER_HTTP = ("storm", "light")
 """Scenarios with a second table, in which every contender calls the sandbox over HTTP."""
-NOT_QUICK = ("bulk", "sse", "relay", "replay", "streams", "idle", "soak", "tracing")
+NOT_QUICK = ("bulk", "sse", "relay", "replay", "streams", "idle", "soak", "tracing", "publishing")
 """Scenarios besides growth that take too long for a quick run. A quick run includes them only if they are named."""
 IN_NO_BAR = {("light", "celery-solo"), ("light", "dbos-direct"), ("drain", "dbos-queue")}
 """Contenders that a quick run includes only if they are named."""

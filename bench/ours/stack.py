@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,8 +11,9 @@ from pathlib import Path
 from orderproject.stack.deployment import Deployment
 from orderproject.stack.errors import ProcessFailed
 from orderproject.stack.ports import free_port
-from orderproject.stack.process_specs import preparation, waves
-from orderproject.stack.processes import Process, how_it_ended
+from orderproject.stack.process_specs import opening, preparation, waves
+from orderproject.stack.processes import Process, ProcessSpec, how_it_ended
+from orderproject.stack.streams import VARIABLES
 
 READY_WITHIN = 120.0
 SECRET_KEY = "only-for-the-benchmark-" + "0" * 50
@@ -30,6 +32,7 @@ def deployment(folder: Path, database_url: str, redis_url: str, *, environment: 
         sandbox_port=free_port(),
         flower_port=free_port(),
         environment=environment,
+        streams={name: os.environ[variable] for name, variable in VARIABLES.items() if os.environ.get(variable)},
     )
 
 
@@ -51,7 +54,13 @@ def variables(at: Deployment, gateway: str) -> dict[str, str]:
 
 def make_schema(at: Deployment) -> None:
     """Migrates and seeds, with the users that `seed` creates only outside production. Raises ProcessFailed."""
-    process = Process(preparation(replace(at, environment="stack")), at.logs / "prepare.log")
+    _finished(at, preparation(replace(at, environment="stack")))
+    if at.streams:
+        _finished(at, opening(replace(at, environment="stack")))
+
+
+def _finished(at: Deployment, spec: ProcessSpec) -> None:
+    process = Process(spec, at.logs / f"{spec.name}.log")
     process.start()
     finished = process.wait(READY_WITHIN)
     process.kill()
