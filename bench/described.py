@@ -85,8 +85,8 @@ SCENARIOS = (
         "publishing",
         "Orders beside publishing",
         "p50_ms",
-        "Orders that come alone, without brokers and with publishers to Kafka and RabbitMQ, in turn. The brokers share "
-        "the processors.",
+        "Orders that come alone, without brokers and with publishers to Kafka and RabbitMQ, in turn. The brokers use "
+        "the same processors.",
     ),
     Scenario("memory", "Memory", "rss_mib", "Resident memory after ten minutes of load."),
     Scenario(
