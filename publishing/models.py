@@ -23,7 +23,7 @@ class Cursor(models.Model):
     failed_at = models.DateTimeField(null=True)
     moved_at = models.DateTimeField(null=True)
     unrouted = models.BigIntegerField(
-        null=True, help_text="RabbitMQ: messages in the queue of the alternate exchange, which nobody has bound"
+        null=True, help_text="RabbitMQ: messages kept by the alternate exchange, because no queue was bound for them"
     )
 
     class Meta:

@@ -3,7 +3,7 @@
 SLOT = "mod(mod(hashtextextended(stream, 0), %(slots)s) + %(slots)s, %(slots)s) = %(slot)s"
 """Whether a stream belongs to a slot."""
 
-# A cursor that nobody holds. The table has few rows. SKIP LOCKED: another process is claiming it now.
+# A cursor that no process holds. The table has few rows. SKIP LOCKED: another process is claiming it now.
 CLAIM = """
 UPDATE publishing_cursor SET lease = %(lease)s, leased_until = clock_timestamp() + make_interval(secs => %(seconds)s)
 WHERE id = ANY(ARRAY(

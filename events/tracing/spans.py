@@ -1,6 +1,6 @@
 """Spans as plain values: begun where something happens, and handed to a recorder when it has ended.
 
-There is no recorder until the project names one with `record_with`; then `recording()` is False and nobody makes spans.
+There is no recorder until the project names one with `record_with`; then `recording()` is False and no span is made.
 A trace context travels as a W3C `traceparent`, in the row of each event. Whether a trace is sampled was decided where
 it began, and stands in the flags of its context: of other traces nothing is recorded.
 """

@@ -1,7 +1,7 @@
 """Sends spans to a collector by OTLP over HTTP, with OpenTelemetry's SDK. Loaded only if a collector is configured.
 
 Each process has its own processor, made when its first span ends: a thread that was started before a fork is dead in
-the children. The processor holds a bounded number of spans; while the collector is away, the oldest are dropped.
+the children. The processor holds a bounded number of spans; while the collector is unreachable, the oldest are dropped.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Deployment:
     # Random, because clients never use them: they talk to nginx, which listens on `port`.
     web_port: int = field(default_factory=free_port)
     live_port: int = field(default_factory=free_port)
-    # Known to nginx, which asks for the admin's log-in instead, and to nobody else.
+    # Known to nginx, which asks for the admin's log-in instead, and to no other process.
     flower_login: str = field(default_factory=lambda: f"front:{secrets.token_urlsafe(32)}", repr=False)
 
     @property

@@ -1,4 +1,4 @@
-"""Cursors and their leases. Whoever holds the lease publishes; whoever lost it writes nothing any more."""
+"""Cursors and their leases. The process that holds the lease publishes; one that lost it writes nothing."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Held:
 
 
 def claim(publisher: str) -> list[Held]:
-    """Takes the cursors of a publisher that nobody holds. Safe to call concurrently."""
+    """Takes the cursors of a publisher that no process holds. Safe to call concurrently."""
     lease = uuid4()
     rows = execute(sql.CLAIM, {"publisher": publisher, "lease": lease, "seconds": LEASE})
     return [Held(id_, publisher, slot, slots, backfill, position, until, lease)

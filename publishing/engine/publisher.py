@@ -18,7 +18,7 @@ class Outcome:
     refused: dict[int, Exception] = field(default_factory=dict)
     """By position, those that the broker did not take. One of them may be the cause for the others."""
     lost: Exception | None = None
-    """Why the rest is unknown: the broker is away, slow, or not set up."""
+    """Why the rest is unknown: the broker is unreachable, slow, or not set up."""
 
 
 class Publisher(ABC):

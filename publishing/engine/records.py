@@ -93,7 +93,7 @@ def of_stream(stream: str, since: int, until: int, limit: int) -> list[Record]:
 
 
 def _records(rows: Sequence[tuple[Any, ...]]) -> list[Record]:
-    """Without what the shop has received itself: whoever wants it gets it from its source."""
+    """Without what the shop has received itself: consumers get that from its source."""
     foreign = {event.type for event in foreign_events()}
     return [_record(*row) for row in rows if row[2] not in foreign]
 

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 POLL = 1.0
 """Seconds between two looks when no hint arrives."""
 CLAIM_EVERY = 2.0
-"""Seconds between two looks for cursors that nobody holds."""
+"""Seconds between two looks for cursors that no process holds."""
 COUNT_EVERY = 5.0
 """Seconds between two counts of unrouted messages."""
 SILENT_AFTER = max(30.0, 2 * LEASE)
@@ -171,7 +171,7 @@ def run(names: Sequence[str], stopping: threading.Event) -> bool:
 
 
 def _guarded(runner: Runner) -> None:
-    """An error that nobody foresaw ends the process, so that whatever supervises it starts it again."""
+    """An unexpected error ends the process, so that whatever supervises it starts it again."""
     try:
         runner.run()
     except Exception:

@@ -39,7 +39,7 @@ Refused = dict[str, tuple[int, Exception]]
 
 
 class BrokerLost(Exception):
-    """The broker is away, slow or not set up. The turn is repeated after a pause."""
+    """The broker is unreachable, slow or not set up. The turn is repeated after a pause."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
@@ -72,7 +72,7 @@ def retry_held(publisher: Publisher, cursor: Held) -> int:
         found = reading.of_stream(stream, position, cursor.position, OF_ONE_STREAM)
         refused = _send(publisher, cursor, found, again=True)
         with transaction.atomic():
-            cursor.check()  # nobody moves the cursor meanwhile, so what is not found is published by it later
+            cursor.check()  # no process moves the cursor meanwhile, so what is not found is published by it later
             if stream in refused:
                 _refused_again(id_, position, attempts, *refused[stream])
             elif len(found) == OF_ONE_STREAM:

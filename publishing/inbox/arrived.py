@@ -53,7 +53,7 @@ def text(value: object) -> str:
 
 
 class Lost(Exception):
-    """The broker is away, or the topic or queue is missing. What was not confirmed comes again."""
+    """The broker is unreachable, or the topic or queue is missing. What was not confirmed comes again."""
 
 
 class Reader(ABC):

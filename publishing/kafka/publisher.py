@@ -27,7 +27,7 @@ Frame = Callable[[str, str, str], bytes]
 """By topic, type and version, what stands before the value. Raises Unframed."""
 STRUCTURED = "application/cloudevents+json"
 TURN = 0.05
-"""Seconds to wait for reports at once."""
+"""Seconds to wait for reports in one poll."""
 POLL_EVERY = 200
 """Records between two looks for reports while producing."""
 OF_THE_RECORD = frozenset(
@@ -208,7 +208,7 @@ def _frames(frame: Frame, records: Sequence[Record], deadline: float) -> dict[tu
 
 
 def _produce(producer: Producer, record: Record, batch: _Batch, deadline: float, frame: bytes) -> None:
-    """Queues a record, unless it is refused at once or the queue stays full until the deadline."""
+    """Queues a record, unless it is refused immediately or the queue stays full until the deadline."""
     key, value, headers = message_of(record)
     value = frame + value
     topic, report = topic_of(record.kind), batch.report_of(record)

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('error', models.TextField(blank=True, help_text='The last error, empty after a success')),
                 ('failed_at', models.DateTimeField(null=True)),
                 ('moved_at', models.DateTimeField(null=True)),
-                ('unrouted', models.BigIntegerField(help_text='RabbitMQ: messages in the queue of the alternate exchange, which nobody has bound', null=True)),
+                ('unrouted', models.BigIntegerField(help_text='RabbitMQ: messages kept by the alternate exchange, because no queue was bound for them', null=True)),
             ],
             options={
                 'ordering': ['publisher', 'backfill', 'slot'],

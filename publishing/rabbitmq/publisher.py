@@ -137,7 +137,7 @@ class RabbitPublisher(Publisher):
             connection.collect()  # no handshake: it could wait for the broker
 
     def unrouted(self) -> int | None:
-        """On a channel of its own, because an error closes it. None if RabbitMQ is away."""
+        """On a channel of its own, because an error closes it. None if RabbitMQ is unreachable."""
         if self._connection is None:
             return None
         try:

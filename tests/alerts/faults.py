@@ -131,11 +131,11 @@ def broker_away(valkey: EmbeddedValkey) -> Fault:
                 process.start()
                 process.wait_ready()
 
-    return Fault("the broker is away", "BrokerUnreachable", lasting)
+    return Fault("the broker is unreachable", "BrokerUnreachable", lasting)
 
 
 QUICK = (
-    Fault("the card processor is away", "BreakerOpen", gateway_outage),
+    Fault("the card processor is unreachable", "BreakerOpen", gateway_outage),
     Fault("the relay hangs", "RelayNotClaiming", frozen("relay")),
     Fault("a worker is killed", "QueueNotConsumed", killed("worker-network")),
     Fault("an event is poisoned", "DeadLettersGrowing", poisoned_event),

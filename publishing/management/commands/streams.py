@@ -114,7 +114,7 @@ class Command(terminal.Command):
         self._tell_not_started()
         process.start("publisher")
         if not runner.run(names, stopping):
-            raise CommandError("A publisher stopped by an error that nobody foresaw; the log has it.")
+            raise CommandError("A publisher stopped because of an unexpected error. See the log.")
 
     def _status(self, options: dict[str, Any]) -> None:
         held = selectors.held_counts()
