@@ -135,8 +135,8 @@ def test_sigterm_hands_back_within_seconds_what_a_worker_holds(shop: Shop):
     worker = shop.processes["worker-core"]
     began = time.monotonic()
     worker.signal(signal.SIGTERM)
-    assert worker.wait(10)
-    assert time.monotonic() - began < 8
+    assert worker.wait(15)
+    assert time.monotonic() - began < 12
     assert not server.hlen("unacked")  # requeued, not left to a timeout
     until(shop, lambda: states("single", stung)[0] == "done", within=60)
     assert failures("single", stung) == []

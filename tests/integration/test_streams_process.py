@@ -78,8 +78,10 @@ def _hurt(name: str, environment: dict[str, str], received: Any) -> None:
         eventually(lambda: Cursor.objects.get().lease is not None)
         time.sleep(0.15)
         first.kill()
+        reached = Cursor.objects.get().position
+        recorded(orders(400), range(1, 6))
         first.start()
-        eventually(lambda: Cursor.objects.get().position > 0)
+        eventually(lambda: Cursor.objects.get().position > reached)  # not before it handles signals
         recorded(orders(400), range(1, 6))
         time.sleep(0.05)
         first.signal(signal.SIGSTOP)
