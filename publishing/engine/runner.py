@@ -22,6 +22,8 @@ from publishing.engine.cursors import LEASE, Held, LeaseLost, claim
 
 log = structlog.get_logger(__name__)
 
+LINGER = 0.05
+"""Seconds to wait after a hint, so that one turn takes all events of an order and leaves the processors to the order."""
 POLL = 1.0
 """Seconds between two looks when no hint arrives."""
 CLAIM_EVERY = 2.0
@@ -139,6 +141,7 @@ class _Hints:
                 )
                 self._listening = _listening(client)
             if self._listening.get_message(timeout=seconds) is not None:
+                time.sleep(LINGER)
                 while self._listening.get_message(timeout=0) is not None:
                     pass  # one look is enough for all hints that are already here
         except redis.RedisError:
