@@ -23,7 +23,7 @@ from publishing.engine.cursors import LEASE, Held, LeaseLost, claim
 log = structlog.get_logger(__name__)
 
 LINGER = 0.05
-"""Seconds to wait after a hint, so that one turn takes all events of an order and leaves the processors to the order."""
+"""Seconds to wait after a hint, so that one turn takes all events of an order and leaves it the processors."""
 POLL = 1.0
 """Seconds between two looks when no hint arrives."""
 CLAIM_EVERY = 2.0
