@@ -42,7 +42,7 @@ class Columns(list[list[Any]]):
     """One list per column of the log, in the order of `sql.APPEND`; the first list holds new event ids."""
 
     spans: Sequence[Span] = ()
-    """Of the traced events among them. Whoever writes the columns ends these."""
+    """Of the traced events among them. The caller that writes the columns ends them."""
 
 
 Numbered = Sequence[tuple[Event, int]]

@@ -23,7 +23,7 @@ class Runs(PersonalData):
     def erase(self, person: Person) -> Mapping[str, int]:
         runs = SagaRun.objects.filter(subject__in=person.subjects)
         steps = SagaStep.objects.filter(run__in=runs).exclude(error__in=("", FORGOTTEN))
-        # Whoever turns a run back may have given their own words as its code.
+        # The person who turns a run back may have given their own words as its code.
         runs.filter(aborted=True).exclude(reason_code__in=("", FORGOTTEN)).update(reason_code=FORGOTTEN)
         SagaRun.objects.filter(actor__in=person.names).update(actor=person.actor)
         reasons = runs.exclude(reason__in=("", FORGOTTEN)).update(reason=FORGOTTEN)
