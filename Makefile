@@ -29,7 +29,7 @@ chaos-wires: development rabbitmq
 alerts: development prometheus
 	$(PYTHON_OF_PROJECT) -m tests.alerts
 
-# Compares this project with its peers on two cores and writes bench/RESULTS.md. QUICK=1 takes three minutes;
+# Compares this project with its peers on two cores and writes bench/RESULTS.md. QUICK=1 takes three to five minutes;
 # SCENARIOS="storm drain" selects scenarios, ROUNDS=3 sets the number of rounds.
 bench: comparison rabbitmq
 	$(PYTHON_OF_PROJECT) -m bench $(SCENARIOS) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
